@@ -1,0 +1,5 @@
+//! Trains, evaluates and exports soli's captioner.
+
+pub mod data;
+pub mod metrics;
+pub mod stages;

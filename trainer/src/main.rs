@@ -1,0 +1,2 @@
+//! The `soli` command.
+fn main() {}
