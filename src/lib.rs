@@ -3,7 +3,14 @@
 //! The network is described once, in this crate; the trainer and the browser share it. Everything is
 //! channels-last (NHWC).
 
+pub mod captioner;
 pub mod config;
+pub mod decoder;
+pub mod embedding;
+pub mod encoder;
 pub mod image;
+pub mod kernels;
+pub mod model;
+pub mod search;
 pub mod vocab;
 pub mod weights;
