@@ -1,1 +1,3 @@
-//! Stub.
+//! Caption metrics.
+
+pub mod tokenise;

@@ -1,0 +1,49 @@
+//! Where a data set's images lie.
+
+use std::path::{Component, Path, PathBuf};
+
+/// The folders in which data sets are found to keep their images, beside the captions.
+const USUAL: [&str; 5] = ["Images", "images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k-images"];
+
+/// Finds images by name in a data set's folders.
+pub(super) struct ImageFinder {
+    folders: Vec<PathBuf>,
+}
+
+impl ImageFinder {
+    /// Looks in the folders named in `first`, then in the usual ones, then beside the captions; under each of `roots`.
+    pub(super) fn new(roots: &[PathBuf], first: &[&str]) -> Self {
+        let named =
+            roots.iter().flat_map(|root| first.iter().chain(&USUAL).map(move |folder| root.join(folder)));
+        // Flickr8k_Dataset.zip unpacks to a folder inside a folder for some.
+        let nested = roots.iter().map(|root| root.join("Flickr8k_Dataset/Flicker8k_Dataset"));
+        let mut folders: Vec<PathBuf> =
+            named.chain(nested).filter(|folder| folder.is_dir()).chain(roots.iter().cloned()).collect();
+        // On a file system that ignores case `Images` and `images` are one; looking twice does no harm.
+        let mut seen = std::collections::HashSet::new();
+        folders.retain(|folder| seen.insert(folder.clone()));
+        Self { folders }
+    }
+
+    /// The folders in the order in which they are searched.
+    pub(super) fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// The image's path, if it is there. `folder` is what the entry itself says about its place.
+    pub(super) fn find(&self, folder: Option<&str>, name: &str) -> Option<PathBuf> {
+        let with_folder = folder.map(|folder| Path::new(folder).join(name));
+        with_folder
+            .iter()
+            .map(PathBuf::as_path)
+            .chain([Path::new(name)])
+            .flat_map(|file| self.folders.iter().map(move |folder| folder.join(file)))
+            .find(|file| file.is_file())
+    }
+}
+
+/// Whether a path from a captions file stays inside the data set's folder.
+pub(super) fn is_safe(path: &str) -> bool {
+    let mut components = Path::new(path).components();
+    !path.contains('\0') && components.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
