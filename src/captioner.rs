@@ -63,7 +63,7 @@ impl Captioner {
     /// # Errors
     /// If a tensor is missing or has the wrong shape.
     pub fn new(weights: Weights) -> Result<Self, Error> {
-        let Weights { config, vocabulary, provenance, tensors } = weights;
+        let Weights { config, vocabulary, provenance, tensors, .. } = weights;
         let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         let model = Model::new(vb, &config, Form::Inference)?;
         Ok(Self { model, config, vocabulary, provenance })

@@ -226,9 +226,7 @@ impl Decoder {
         let device = self.embedding.device();
         let words = self.embedding.index_select(&Tensor::new(tokens, device)?, 0)?;
         let places = self.position.index_select(&Tensor::new(positions, device)?, 0)?;
-        // The embedding doubles as output matrix, where rows of length one suit; as input they should weigh as
-        // much as one normalised vector (Vaswani et al., section 3.4).
-        (words + places)? * (self.width as f64).sqrt()
+        words + places
     }
 
     fn logits(&self, x: &Tensor, output_weight: &Tensor) -> Result<Tensor> {

@@ -1,5 +1,13 @@
 //! Trains, evaluates and exports soli's captioner.
 
+pub mod backbone;
+pub mod checkpoint;
+pub mod cli;
+pub mod config;
 pub mod data;
+pub mod evaluate;
 pub mod metrics;
+pub mod optimiser;
+pub mod parameters;
+pub mod run;
 pub mod stages;

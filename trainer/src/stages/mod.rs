@@ -1,1 +1,3 @@
-//! Stub.
+//! The stages of a training run, one file each.
+
+pub mod captions;

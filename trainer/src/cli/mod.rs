@@ -1,0 +1,3 @@
+//! The verbs of the `soli` command, one file each.
+
+pub mod train;

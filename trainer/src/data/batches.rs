@@ -1,0 +1,143 @@
+//! Batches for a training step, made ahead on a thread of their own.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use candle_core::{Device, Tensor};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use soli::config::EncoderConfig;
+use soli::vocab::Vocabulary;
+
+use super::augment::{Augmentation, names_a_side, view};
+use super::{Example, decode, tokens};
+
+/// A picture with its captions as token ids.
+#[derive(Debug, Clone)]
+pub struct TokenExample {
+    /// Where the picture comes from.
+    pub example: Example,
+    /// Its captions.
+    pub captions: Vec<Vec<u32>>,
+    mirrors: bool,
+}
+
+/// Turns captions into token ids. Captions without a known word are left out, pictures without such captions too.
+pub fn tokenise(examples: Vec<Example>, vocabulary: &Vocabulary) -> Vec<TokenExample> {
+    examples
+        .into_par_iter()
+        .filter_map(|example| {
+            let captions: Vec<Vec<u32>> = example
+                .captions
+                .iter()
+                .map(|caption| vocabulary.encode(&tokens::words(caption)))
+                .filter(|ids| ids.iter().any(|id| *id != soli::vocab::UNKNOWN))
+                .collect();
+            let mirrors = !example.captions.iter().any(|caption| names_a_side(caption));
+            (!captions.is_empty()).then_some(TokenExample { example, captions, mirrors })
+        })
+        .collect()
+}
+
+/// One step's pictures and captions.
+pub struct Batch {
+    /// Normalised pixels (pictures, side, side, 3).
+    pub pixels: Tensor,
+    /// The captions of each picture.
+    pub captions: Vec<Vec<Vec<u32>>>,
+    /// Pictures that could not be read, with the reason.
+    pub broken: Vec<(String, String)>,
+}
+
+/// How batches are drawn.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Every choice follows from it.
+    pub seed: u64,
+    /// Pictures a step; an epoch's last step takes what is left.
+    pub batch_images: usize,
+    /// The network's input.
+    pub encoder: EncoderConfig,
+    /// Random views.
+    pub augmentation: Augmentation,
+}
+
+impl Plan {
+    /// Steps of one epoch over `pictures` pictures.
+    pub fn steps_per_epoch(&self, pictures: usize) -> usize {
+        pictures.div_ceil(self.batch_images)
+    }
+
+    /// The pictures of `step` (counted over all epochs): every epoch is a new order, and a function of the seed alone.
+    fn pictures_of(&self, step: usize, pictures: usize) -> Vec<usize> {
+        let epoch = step / self.steps_per_epoch(pictures);
+        let mut order: Vec<usize> = (0..pictures).collect();
+        order.shuffle(&mut self.rng(epoch as u64, u64::MAX));
+        let from = step % self.steps_per_epoch(pictures) * self.batch_images;
+        order[from..(from + self.batch_images).min(pictures)].to_vec()
+    }
+
+    fn rng(&self, a: u64, b: u64) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ a.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        rng.set_stream(b);
+        rng
+    }
+
+    /// Makes the batch of `step`. Broken pictures are left out and named.
+    ///
+    /// # Errors
+    /// If the pixels cannot be put into a tensor.
+    pub fn batch(&self, examples: &[TokenExample], step: usize) -> candle_core::Result<Batch> {
+        let picked = self.pictures_of(step, examples.len());
+        let views: Vec<_> = picked
+            .par_iter()
+            .map(|&i| {
+                let TokenExample { example, captions, mirrors } = &examples[i];
+                let augmentation =
+                    Augmentation { flip: self.augmentation.flip && *mirrors, ..self.augmentation };
+                let mut rng = self.rng(step as u64, i as u64);
+                decode::load(&example.image)
+                    .map_err(|e| e.to_string())
+                    .and_then(|picture| {
+                        view(&picture.rgba(), &self.encoder, augmentation, &mut rng)
+                            .map_err(|e| e.to_string())
+                    })
+                    .map(|pixels| (pixels, captions.clone()))
+                    .map_err(|why| (example.name.clone(), why))
+            })
+            .collect();
+        let (mut pixels, mut captions, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+        for view in views {
+            match view {
+                Ok((values, texts)) => {
+                    pixels.extend(values);
+                    captions.push(texts);
+                }
+                Err(reason) => broken.push(reason),
+            }
+        }
+        let side = self.encoder.input_side;
+        let pixels = Tensor::from_vec(pixels, (captions.len(), side, side, 3), &Device::Cpu)?;
+        Ok(Batch { pixels, captions, broken })
+    }
+
+    /// Makes the batches of `steps` in order, two ahead of whoever takes them.
+    pub fn stream(
+        self,
+        examples: Arc<Vec<TokenExample>>,
+        steps: std::ops::Range<usize>,
+    ) -> Receiver<candle_core::Result<Batch>> {
+        let (sender, receiver) = sync_channel(2);
+        std::thread::spawn(move || {
+            for step in steps {
+                // The other end hangs up when training stops early.
+                if sender.send(self.batch(&examples, step)).is_err() {
+                    break;
+                }
+            }
+        });
+        receiver
+    }
+}

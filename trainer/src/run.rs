@@ -1,0 +1,211 @@
+//! What a run shows and leaves behind: a progress bar, `metrics.csv` and `curve.svg`.
+
+use std::cell::Cell;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+use indicatif::{ProgressBar, ProgressStyle};
+use plotters::prelude::*;
+
+use crate::metrics::Scores;
+
+/// A line of the metrics file. Fields that do not apply stay empty.
+pub struct Row {
+    step: usize,
+    epoch: f64,
+    loss: Option<f32>,
+    rate: Option<f64>,
+    images: Option<usize>,
+    cider: Option<f64>,
+    bleu4: Option<f64>,
+    rouge_l: Option<f64>,
+}
+
+impl Row {
+    /// After a training step: mean loss a token, share of the peak learning rate, pictures in the step.
+    pub fn step(step: usize, epoch: f64, loss: f32, rate: f64, images: usize) -> Self {
+        let (loss, rate, images) = (Some(loss), Some(rate), Some(images));
+        Self { step, epoch, loss, rate, images, cider: None, bleu4: None, rouge_l: None }
+    }
+
+    /// After an evaluation on dev pictures.
+    pub fn scores(step: usize, epoch: f64, scores: &Scores) -> Self {
+        let (cider, bleu4, rouge_l) = (Some(scores.cider), Some(scores.bleu[3]), Some(scores.rouge_l));
+        Self { step, epoch, loss: None, rate: None, images: None, cider, bleu4, rouge_l }
+    }
+}
+
+const HEADER: &str = "step,epoch,loss,rate,images,dev_cider,dev_bleu4,dev_rouge_l\n";
+
+/// `metrics.csv` of a run.
+pub struct MetricsFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl MetricsFile {
+    /// Opens the run's file and cuts it to the `keep` bytes that its checkpoint knows of: what a killed run wrote
+    /// after its last checkpoint will be computed, and written, again.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn open(run: &Path, keep: u64) -> Result<Self> {
+        let path = run.join("metrics.csv");
+        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        file.set_len(keep)?;
+        file.seek(SeekFrom::End(0))?;
+        if keep == 0 {
+            file.write_all(HEADER.as_bytes())?;
+        }
+        Ok(Self { path, file: BufWriter::new(file) })
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn write(&mut self, row: &Row) -> Result<()> {
+        fn text<T: ToString>(value: Option<T>) -> String {
+            value.map(|v| v.to_string()).unwrap_or_default()
+        }
+        let Row { step, epoch, loss, rate, images, cider, bleu4, rouge_l } = row;
+        let fields = [text(*loss), text(*rate), text(*images), text(*cider), text(*bleu4), text(*rouge_l)];
+        writeln!(self.file, "{step},{epoch:.4},{}", fields.join(","))?;
+        Ok(())
+    }
+
+    /// Puts everything on disk and returns the file's length in bytes.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn flush(&mut self) -> Result<u64> {
+        self.file.flush()?;
+        self.file.get_ref().sync_all()?;
+        Ok(self.file.get_ref().metadata()?.len())
+    }
+
+    /// Draws loss and dev CIDEr over the epochs into `curve.svg` beside the file.
+    ///
+    /// # Errors
+    /// If the file cannot be read back or the picture cannot be written.
+    pub fn plot(&mut self) -> Result<()> {
+        self.file.flush()?;
+        let (mut loss, mut cider) = (Vec::new(), Vec::new());
+        let mut reader = csv::Reader::from_path(&self.path)?;
+        for record in reader.records() {
+            let record = record?;
+            let number = |i: usize| record.get(i).and_then(|field| field.parse::<f64>().ok());
+            if let (Some(epoch), Some(value)) = (number(1), number(2)) {
+                loss.push((epoch, value));
+            }
+            if let (Some(epoch), Some(value)) = (number(1), number(5)) {
+                cider.push((epoch, value * 100.0));
+            }
+        }
+        draw(&self.path.with_file_name("curve.svg"), &smooth(&loss), &cider)
+            .map_err(|e| anyhow!("cannot draw the curve: {e}"))
+    }
+}
+
+/// Means over runs of points, so that a curve of thousands of noisy steps stays readable.
+fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let run = (points.len() / 200).max(1);
+    points
+        .chunks(run)
+        .map(|run| {
+            let n = run.len() as f64;
+            (run.iter().map(|p| p.0).sum::<f64>() / n, run.iter().map(|p| p.1).sum::<f64>() / n)
+        })
+        .collect()
+}
+
+fn draw(path: &Path, loss: &[(f64, f64)], cider: &[(f64, f64)]) -> Result<(), Box<dyn std::error::Error>> {
+    let largest = |points: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
+        points.iter().map(of).fold(f64::MIN_POSITIVE, f64::max)
+    };
+    let epochs = largest(loss, |p| p.0).max(largest(cider, |p| p.0));
+    let root = SVGBackend::new(path, (800, 480)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .margin(16)
+        .x_label_area_size(40)
+        .y_label_area_size(48)
+        .right_y_label_area_size(48)
+        .build_cartesian_2d(0.0..epochs, 0.0..largest(loss, |p| p.1) * 1.05)?
+        .set_secondary_coord(0.0..epochs, 0.0..largest(cider, |p| p.1) * 1.05);
+    chart.configure_mesh().disable_mesh().x_desc("epoch").y_desc("loss a token").draw()?;
+    chart.configure_secondary_axes().y_desc("dev CIDEr").draw()?;
+    chart
+        .draw_series(LineSeries::new(loss.iter().copied(), &BLUE))?
+        .label("training loss")
+        .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], BLUE));
+    chart
+        .draw_secondary_series(LineSeries::new(cider.iter().copied(), RED.stroke_width(2)).point_size(3))?
+        .label("dev CIDEr")
+        .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], RED));
+    chart.configure_series_labels().position(SeriesLabelPosition::MiddleRight).border_style(BLACK).draw()?;
+    root.present()?;
+    Ok(())
+}
+
+/// The progress bar: step, loss, pictures a second, time left. Plain lines where there is no terminal.
+pub struct Meter {
+    bar: ProgressBar,
+    loss: Cell<f32>,
+    images: Cell<usize>,
+    started: Instant,
+    said: Cell<Instant>,
+}
+
+impl Meter {
+    /// For a run of `steps` steps of which `done` are taken.
+    pub fn new(steps: usize, done: usize) -> Self {
+        let bar = ProgressBar::new(steps as u64).with_position(done as u64);
+        let style = "{bar:30} step {pos}/{len}  {msg}  {elapsed} gone, {eta} left";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.reset_eta();
+        let now = Instant::now();
+        Self { bar, loss: Cell::new(f32::NAN), images: Cell::new(0), started: now, said: Cell::new(now) }
+    }
+
+    /// Counts a step of `images` pictures with its loss.
+    pub fn step(&self, images: usize, loss: f32) {
+        let smooth = self.loss.get();
+        self.loss.set(if smooth.is_nan() {
+            loss
+        } else if loss.is_nan() {
+            smooth
+        } else {
+            0.98 * smooth + 0.02 * loss
+        });
+        self.images.set(self.images.get() + images);
+        let rate = self.images.get() as f64 / self.started.elapsed().as_secs_f64();
+        self.bar.set_message(format!("loss {:.3}  {rate:.1} images/s", self.loss.get()));
+        self.bar.inc(1);
+        if self.bar.is_hidden() && self.said.get().elapsed().as_secs() >= 30 {
+            let (at, of, left) =
+                (self.bar.position(), self.bar.length().unwrap_or(0), self.bar.eta().as_secs());
+            eprintln!("step {at}/{of}  loss {:.3}  {rate:.1} images/s  {left} s left", self.loss.get());
+            self.said.set(Instant::now());
+        }
+    }
+
+    /// The smoothed loss.
+    pub fn loss(&self) -> f32 {
+        self.loss.get()
+    }
+
+    /// Prints a line above the bar.
+    pub fn say(&self, line: &str) {
+        if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
+    }
+
+    /// Ends the bar.
+    pub fn finish(&self) {
+        self.bar.finish();
+    }
+}
