@@ -241,6 +241,23 @@ fn splits_have_names() {
 }
 
 #[test]
+fn vocabulary_is_ordered_by_count_and_then_by_word() {
+    let captions = ["A dog and a cat.", "A cat, a bird!", "the man's dog"];
+    assert_eq!(tokens::build_vocabulary(captions, 2), ["a", "cat", "dog"]);
+    assert_eq!(tokens::build_vocabulary(captions, 1), ["a", "cat", "dog", "'s", "and", "bird", "man", "the"]);
+    assert!(tokens::build_vocabulary(captions, 9).is_empty());
+}
+
+#[test]
+fn words_to_learn_have_no_signs() {
+    assert_eq!(
+        tokens::words("A man's dog (left), running & [barking]!! :)").join(" "),
+        "a man 's dog left running barking"
+    );
+    assert!(tokens::words(" ... ").is_empty());
+}
+
+#[test]
 fn the_real_flickr8k_has_its_published_counts() {
     let Some(path) = std::env::var_os("SOLI_TEST_FLICKR8K") else {
         println!("left out: set SOLI_TEST_FLICKR8K to a Flickr8k folder to check its counts");

@@ -14,17 +14,19 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// Tokens that are dropped.
-const PUNCTUATION: [&str; 17] =
-    ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"];
+const PUNCTUATION: [&str; 17] = [
+    "''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";",
+];
 
 /// The tokens of a caption in lower case without punctuation, joined by single spaces; empty if there are none.
 ///
 /// A mixed fraction such as `1 1/2` is one token whose parts are joined by U+00A0, as in the original.
 pub fn tokenise(caption: &str) -> String {
     let mut line = String::with_capacity(caption.len() + 8);
-    for token in split(caption) {
+    // A soft hyphen is a hint to the printer and no part of the word.
+    for token in split(&caption.replace('\u{ad}', "").replace("&apos;", "'")) {
         let token = token.to_lowercase();
-        if !PUNCTUATION.contains(&token.as_str()) {
+        if !token.is_empty() && !PUNCTUATION.contains(&token.as_str()) {
             if !line.is_empty() {
                 line.push(' ');
             }
@@ -40,7 +42,7 @@ pub fn words(caption: &str) -> Vec<String> {
 }
 
 /// Patterns that take what they match, all anchored. `{L}` is a letter, `{N}` a digit, `{A}` an apostrophe, `{E}` the
-/// end of a word.
+/// end of a word, `{HYPHENED}` a word with hyphens.
 static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         // Words, with a stop, `!` or `?` between letters as part of the word: "table.man".
@@ -51,16 +53,16 @@ static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"[A-HJ-XZn]{A}[a-zA-Z]{2,}",
         r"{L}+[aeiouyAEIOUY]{A}[aeiouA-Z]{L}*",
         r"(?i:c'mon|e'er|nat'l|cap'n|ev'ry|s'mores){E}",
-        // Words that begin or end with one: "'em", "'n'", "ol'", "y'" of "y'all", "'90s", "'99".
-        r"{A}n{A}|(?i:{A}em|{A}n|{A}till?|{A}cause){E}|(?i:dunkin|somethin|ol){A}|[lLdDjJ]{A}",
+        // Words that begin or end with one: "'em", "'n'", "ol'", "'90s".
+        r"{A}[nN]{A}|(?i:{A}em|{A}n|{A}till?|{A}cause){E}|(?i:dunkin|somethin|ol){A}|[lLdDjJ]{A}",
         r"{A}[2-9]0[sS]{E}",
         // Words with hyphens and with slashes: "t-shirt", "hors-d'oeuvres", "3.5-inch", "and/or".
-        r"[{L}{N}][{L}{N}.,]*(?:[-\x{2010}\x{2011}](?:[dDoOlL]{A})?[{L}{N}]+)+",
+        r"{HYPHENED}",
         r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}(?:\\?/[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}){1,2}",
         // Initials with a last stop: "U.S.", "p.m.", "Ph.D.".
         r"[A-Za-z](?:\.[A-Za-z])+\.|(?i:Ed|Ph)\.D\.",
         // Names joined by a sign, in capitals only, and by underscores: "A&W", "a_b".
-        r"[A-Z]+(?:[+&][A-Z]+)+",
+        r"[A-Z]+(?:(?:[+&]|&(?i:amp);)[A-Z]+)+",
         r"[{L}{N}]+(?:_[{L}{N}]+)+",
         // Numbers: "-5", "10,000.50", "12:30", "1 1/2", telephone numbers.
         r"[-+]?(?:{N}*(?:[.:,]{N}+)+|{N}+)",
@@ -76,7 +78,7 @@ static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"&(?i:amp|lt|gt|quot|apos|nbsp|#[0-9]+);",
         // Runs of a sign.
         r"[!?]+|\.{3,}|\.(?: \.){2,}|-{2,}|\*+|_+|''|``",
-        r"[-^]_[-^]|[cC]\+\+|[cCfF]#|(?:US|NZ|HK|A|C)\$",
+        r"-(?i:LRB|RRB|LSB|RSB|LCB|RCB)-|[-^]_[-^]|[cC]\+\+|[cCfF]#|(?:US|NZ|HK|A|C)\$",
     ]
     .map(anchored)
     .into()
@@ -88,14 +90,17 @@ static LOOKING_AHEAD: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         // "is" of "isn't", "dog" of "dog's".
         r"({L}[{L}{N}]*?)[nN][{A}`][tT]",
         r"({L}[{L}{N}]*){A}(?:[sSdDmM]|ll|LL|re|RE|ve|VE){E}",
+        // "c-d" of "c-d's", which is not like "hors-d'oeuvres".
+        r"({HYPHENED}){A}[sSdDmM]{E}",
         // The second half of them; "n'ts" is a word of its own.
         r"({A}(?:[sSdDmM]|ll|LL|re|RE|ve|VE)){E}",
         r"([nN][{A}`][tT])",
+        // "y'" of "y'all", "'t" of "'tis"; years such as "'99".
         r"([yY]{A}){L}",
-        r"({A}[tT])(?i:is|was){E}",
+        r"('[tT])(?i:is|was)(?:{E}|n')",
         r"({A}[0-9]{2})(?:[^{L}{N}'’-]|$)",
         // Any word keeps its stop before these signs: "truck.,".
-        r"([{L}{N}]+\.)[,;:]",
+        r"((?:{HYPHENED}|[{L}{N}]+)\.)[,;:]",
         // A smile, not the start of a word: ":)", ";-D".
         r"([<>]?[:;=][-o*']?[()DPdpO\\{@|\[\]])(?:[^a-zA-Z]|$)",
     ]
@@ -108,6 +113,7 @@ static BEFORE_STOP: LazyLock<Regex> = LazyLock::new(|| anchored(r"([A-Za-z]+)\."
 
 fn anchored(pattern: &str) -> Regex {
     let pattern = pattern
+        .replace("{HYPHENED}", r"[{L}{N}][{L}{N}.,]*(?:[-\x{2010}\x{2011}](?:[dDoOlL]{A})?[{L}{N}]+)+")
         .replace("[{A}`]", "['’`]")
         .replace("{L}", r"[\p{Letter}\p{Mark}]")
         .replace("{N}", r"\p{Nd}")
@@ -118,29 +124,71 @@ fn anchored(pattern: &str) -> Regex {
 
 /// Abbreviations that keep their stop, in any case of letters.
 const ABBREVIATIONS: &[&str] = &[
-    "adj", "adm", "adv", "al", "ala", "alex", "apr", "ariz", "assn", "assoc", "asst", "atty", "attys", "aug", "ave",
-    "bancorp", "bhd", "bldg", "blvd", "brig", "bros", "calif", "capt", "cf", "cie", "cmdr", "co", "col", "colo",
-    "comdr", "conn", "corp", "cos", "cpl", "ct", "dak", "dec", "dept", "det", "dr", "drs", "elec", "ens", "esq",
-    "est", "etc", "ext", "feb", "fla", "fri", "ft", "ga", "gen", "gov", "govs", "hon", "inc", "ind", "insp", "intl",
-    "invt", "jan", "jos", "jr", "jul", "jun", "kan", "kans", "ky", "lieut", "lt", "ltd", "maj", "mar", "md",
-    "messrs", "mfg", "mich", "minn", "mlle", "mme", "mo", "mon", "mont", "mr", "mrs", "ms", "msgr", "mt", "mtg",
-    "natl", "neb", "nev", "nov", "oct", "okla", "penn", "pfc", "ph", "plc", "pres", "prof", "profs", "pte", "ptes",
-    "pty", "ptys", "pvt", "rd", "rep", "reps", "rev", "sen", "sens", "sep", "sept", "seq", "sfc", "sgt", "spc",
-    "sq", "sr", "st", "ste", "supt", "supts", "sys", "tel", "tenn", "thu", "thurs", "treas", "tue", "tues", "univ",
-    "va", "vs", "wed", "wis", "wisc", "wm", "wyo",
+    "adj", "adm", "adv", "al", "ala", "alex", "apr", "ariz", "assn", "assoc", "asst", "atty", "attys", "aug",
+    "ave", "bancorp", "bhd", "bldg", "blvd", "brig", "bros", "calif", "capt", "cf", "cie", "cmdr", "co",
+    "col", "colo", "comdr", "conn", "corp", "cos", "cpl", "ct", "dak", "dec", "dept", "det", "dr", "drs",
+    "elec", "ens", "esq", "est", "etc", "ext", "feb", "fla", "fri", "ft", "ga", "gen", "gov", "govs", "hon",
+    "inc", "ind", "insp", "intl", "invt", "jan", "jos", "jr", "jul", "jun", "kan", "kans", "ky", "lieut",
+    "lt", "ltd", "maj", "mar", "md", "messrs", "mfg", "mich", "minn", "mlle", "mme", "mo", "mon", "mont",
+    "mr", "mrs", "ms", "msgr", "mt", "mtg", "natl", "neb", "nev", "nov", "oct", "okla", "penn", "pfc", "ph",
+    "plc", "pres", "prof", "profs", "pte", "ptes", "pty", "ptys", "pvt", "rd", "rep", "reps", "rev", "sen",
+    "sens", "sep", "sept", "seq", "sfc", "sgt", "spc", "sq", "sr", "st", "ste", "supt", "supts", "sys",
+    "tel", "tenn", "thu", "thurs", "treas", "tue", "tues", "univ", "va", "vs", "wed", "wis", "wisc", "wm",
+    "wyo",
 ];
 
 /// Those that keep it only if they begin with a capital, for they are words too.
-const CAPITAL_ABBREVIATIONS: &[&str] = &["ark", "del", "ill", "la", "mass", "miss", "ore", "pa", "tex", "wash"];
+const CAPITAL_ABBREVIATIONS: &[&str] =
+    &["ark", "del", "ill", "la", "mass", "miss", "ore", "pa", "tex", "wash"];
 
 /// Those that keep it only before a number.
 const NUMBER_ABBREVIATIONS: &[&str] = &["art", "ca", "fig", "figs", "no", "nos", "op", "pp", "prop"];
 
 /// Words that, with a capital, show that the stop after a single letter ended a sentence.
 const SENTENCE_STARTS: &[&str] = &[
-    "a", "about", "according", "after", "an", "as", "at", "but", "earlier", "he", "her", "here", "however", "if",
-    "in", "it", "last", "many", "more", "now", "once", "one", "other", "our", "she", "since", "so", "some", "such",
-    "that", "the", "their", "then", "there", "these", "they", "this", "we", "what", "when", "while", "yet", "you",
+    "a",
+    "about",
+    "according",
+    "after",
+    "an",
+    "as",
+    "at",
+    "but",
+    "earlier",
+    "he",
+    "her",
+    "here",
+    "however",
+    "if",
+    "in",
+    "it",
+    "last",
+    "many",
+    "more",
+    "now",
+    "once",
+    "one",
+    "other",
+    "our",
+    "she",
+    "since",
+    "so",
+    "some",
+    "such",
+    "that",
+    "the",
+    "their",
+    "then",
+    "there",
+    "these",
+    "they",
+    "this",
+    "we",
+    "what",
+    "when",
+    "while",
+    "yet",
+    "you",
 ];
 
 /// Whether the stop behind `word` is part of it; `rest` is what follows the stop.
@@ -212,9 +260,12 @@ fn split(text: &str) -> Vec<String> {
     }
 }
 
-/// What separates tokens: blanks, and signs that cannot be seen.
+/// What separates tokens: blanks, signs that cannot be seen, and those that the original knows nothing of (emoji).
 fn is_blank(sign: char) -> bool {
-    sign.is_whitespace() || sign.is_control() || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{feff}')
+    sign.is_whitespace()
+        || sign.is_control()
+        || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{2012}' | '\u{feff}')
+        || sign > '\u{ffff}' && !sign.is_alphanumeric()
 }
 
 /// Adds the token in its normal form, or its parts.
@@ -229,8 +280,7 @@ fn emit(token: &str, tokens: &mut Vec<String>) {
         return;
     }
     tokens.push(match token {
-        "\"" => "''".to_owned(),
-        "“" | "”" | "«" | "»" => "''".to_owned(),
+        "\"" | "“" | "”" | "«" | "»" => "''".to_owned(),
         "’" | "‘" | "‹" | "›" => "'".to_owned(),
         "–" | "—" | "―" => "--".to_owned(),
         "…" => "...".to_owned(),
@@ -256,26 +306,29 @@ fn normal_form(token: &str) -> String {
             "&lt;" => return "<".to_owned(),
             "&gt;" => return ">".to_owned(),
             "&quot;" => return "''".to_owned(),
-            "&apos;" => return "'".to_owned(),
+            "&nbsp;" => return String::new(),
             _ => {}
         }
     }
+    // A smile keeps its square brackets, a word that is no half of a contraction ("o’clock") its curved apostrophe.
+    let smile = token.len() > 1 && token.starts_with([':', ';', '=', '<', '>']);
+    let contraction = CONTRACTIONS.contains(&&*token.to_lowercase());
     let mut normal = String::with_capacity(token.len());
-    let contraction = token.starts_with('’') && token.len() > '’'.len_utf8();
-    for sign in token.chars() {
+    for sign in token.replace("&amp;", "&").chars() {
         match sign {
             '(' => normal.push_str("-lrb-"),
             ')' => normal.push_str("-rrb-"),
-            '[' => normal.push_str("-lsb-"),
-            ']' => normal.push_str("-rsb-"),
-            '{' => normal.push_str("-lcb-"),
-            '}' => normal.push_str("-rcb-"),
+            '[' if !smile => normal.push_str("-lsb-"),
+            ']' if !smile => normal.push_str("-rsb-"),
+            '{' if !smile => normal.push_str("-lcb-"),
+            '}' if !smile => normal.push_str("-rcb-"),
             ' ' => normal.push('\u{a0}'),
-            '\u{ad}' => {}
-            '’' if contraction || token.len() < 8 => normal.push('\''),
-            '⁄' => normal.push('/'),
+            '’' if contraction => normal.push('\''),
             other => normal.push(other),
         }
     }
     normal
 }
+
+/// The second halves of contractions, with the apostrophe that printers prefer.
+const CONTRACTIONS: &[&str] = &["’s", "’d", "’m", "’ll", "’re", "’ve", "n’t"];
