@@ -21,7 +21,7 @@ struct Vector {
     weights: [Vec<(u32, f64)>; LONGEST],
     /// For each n: the Euclidean length of all weights, those of unknown n-grams included.
     norms: [f64; LONGEST],
-    /// Number of bigrams: what the original takes for the length.
+    /// Number of words. The original counts bigrams; that differs only for captions without words, which score 0.
     length: usize,
 }
 
@@ -145,7 +145,7 @@ impl<T: Hash + Eq + Clone> Cider<T> {
         for weights in &mut weights {
             weights.sort_unstable_by_key(|&(id, _)| id);
         }
-        Vector { weights, norms: squares.map(f64::sqrt), length: words.len().saturating_sub(1) }
+        Vector { weights, norms: squares.map(f64::sqrt), length: words.len() }
     }
 }
 
