@@ -216,6 +216,33 @@ fn strange_bytes_cost_a_letter_and_not_the_data_set() {
     assert_eq!(contents(&train), [("a.jpg", vec!["A caf\u{fffd} ."])]);
 }
 
+/// A captions file that was cut off anywhere, as after a broken download, is read or refused, never a panic; what is
+/// read are whole examples of the full file or captions cut where the file was.
+#[test]
+fn cut_off_files_are_read_or_refused() {
+    let karpathy = r#"{"images": [{"filename": "a.jpg", "split": "train", "sentences": [{"raw": "A cat."}]}]}"#;
+    let tokens = "a.jpg#0\tA caf\u{e9} .\nb.jpg#0\tA dog .\n";
+    let cases = [("captions.txt", KAGGLE), ("x.token.txt", tokens), ("dataset_x.json", karpathy), ("captions.json", COCO)];
+    for (name, text) in cases {
+        let data = folder(&[(TRAIN, "a.jpg\nb.jpg\n"), ("Images/a.jpg", ""), ("Images/b.jpg", "")]);
+        let (mut read, mut refused) = (0, 0);
+        for end in 0..=text.len() {
+            fs::write(data.path().join(name), &text.as_bytes()[..end]).unwrap();
+            match Dataset::open(data.path(), Split::Train) {
+                Ok(train) => {
+                    read += 1;
+                    assert!(!train.examples.is_empty() && train.examples.iter().all(|e| !e.captions.is_empty()), "{name} {end}");
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert!(error.to_string().contains(name), "{name} cut to {end} bytes: {error}");
+                }
+            }
+        }
+        assert!(read > 0 && refused > 0, "{name}: {read} read, {refused} refused");
+    }
+}
+
 #[test]
 fn a_report_keeps_twenty_names_and_counts_all() {
     let mut report = Report::default();
@@ -238,6 +265,23 @@ fn splits_have_names() {
         assert_eq!(name.parse::<Split>().unwrap(), split);
     }
     assert!("Train ".parse::<Split>().unwrap_err().to_string().contains("`Train `"));
+}
+
+#[test]
+fn vocabulary_is_ordered_by_count_and_then_by_word() {
+    let captions = ["A dog and a cat.", "A cat, a bird!", "the man's dog"];
+    assert_eq!(tokens::build_vocabulary(captions, 2), ["a", "cat", "dog"]);
+    assert_eq!(tokens::build_vocabulary(captions, 1), ["a", "cat", "dog", "'s", "and", "bird", "man", "the"]);
+    assert!(tokens::build_vocabulary(captions, 9).is_empty());
+}
+
+#[test]
+fn words_to_learn_have_no_signs() {
+    assert_eq!(
+        tokens::words("A man's dog (left), running & [barking]!! :)").join(" "),
+        "a man 's dog left running barking"
+    );
+    assert!(tokens::words(" ... ").is_empty());
 }
 
 #[test]

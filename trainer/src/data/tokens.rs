@@ -2,10 +2,20 @@
 
 use std::collections::HashMap;
 
-/// The words of a caption as the metrics count them: Penn Treebank tokens in lower case without punctuation (see
-/// [`crate::metrics::tokenise`]). "A man's dog, running." gives `a man 's dog running`.
+/// The words of a caption that a network learns: Penn Treebank tokens in lower case (see
+/// [`crate::metrics::tokenise`]) without signs. "A man's dog (left), running." gives `a man 's dog left running`.
+///
+/// Unlike the metrics, which count brackets (as `-lrb-`) and signs such as `&` as words, this drops whatever has no
+/// letter or digit: nobody wants them in a caption.
 pub fn words(caption: &str) -> Vec<String> {
-    crate::metrics::tokenise::words(caption)
+    let mut words = crate::metrics::tokenise::words(caption);
+    words.retain(|word| word.chars().any(char::is_alphanumeric) && !is_bracket(word));
+    words
+}
+
+/// Whether a token is the name of a bracket, or a smile with one in it.
+fn is_bracket(word: &str) -> bool {
+    ["-lrb-", "-rrb-", "-lsb-", "-rsb-", "-lcb-", "-rcb-"].iter().any(|name| word.ends_with(name))
 }
 
 /// The words that occur at least `min_count` times in the captions, the most frequent first and, where counts are
