@@ -1,0 +1,482 @@
+//! Image files to pixels: JPEG, PNG, WebP, GIF (its first frame) and BMP, told apart by their content.
+//!
+//! The camera's EXIF orientation is applied and alpha is kept; [`soli::image`] puts it over white. Colour profiles are
+//! not applied: values are taken as sRGB.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use soli::image::{MAX_PIXELS, Rgba, check_size};
+
+/// Longest file that is read: a picture of the most pixels in 16-bit RGBA, not compressed, fits.
+pub const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// The formats that are read, and how to name them.
+const FORMATS: [(ImageFormat, &str); 5] = [
+    (ImageFormat::Jpeg, "JPEG"),
+    (ImageFormat::Png, "PNG"),
+    (ImageFormat::WebP, "WebP"),
+    (ImageFormat::Gif, "GIF"),
+    (ImageFormat::Bmp, "BMP"),
+];
+
+/// Why a file gives no picture. Every message starts with the file's path.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The file cannot be opened or read.
+    #[error("{}: cannot be read: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The path names a directory.
+    #[error("{}: is a directory; name the files in it", .path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The file has no bytes.
+    #[error("{}: the file is empty", .path.display())]
+    EmptyFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is longer than [`MAX_FILE_BYTES`].
+    #[error("{}: the file is longer than {MAX_FILE_BYTES} bytes", .path.display())]
+    FileTooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The content is none of the formats that are read.
+    #[error("{}: {found}; JPEG, PNG, WebP, GIF and BMP can be read", .path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// What the content looks like.
+        found: String,
+    },
+    /// The picture is empty or has too many pixels; found before memory for them is taken.
+    #[error("{}: {source}", .path.display())]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// The sizes found and allowed.
+        source: soli::image::ImageError,
+    },
+    /// The content breaks its format's rules.
+    #[error("{}: broken {format}: {reason}", .path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// The format that the content starts as.
+        format: &'static str,
+        /// What the decoder says.
+        reason: String,
+    },
+}
+
+/// A decoded picture: 8-bit RGBA with straight alpha, upright.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    width: u32,
+    height: u32,
+    data: Vec<u8>,
+}
+
+impl Picture {
+    /// Width in pixels, after the orientation was applied; at least 1.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Height in pixels, after the orientation was applied; at least 1.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// The picture as the model takes it.
+    pub fn rgba(&self) -> Rgba<'_> {
+        Rgba::new(self.width, self.height, &self.data).expect("checked when the picture was made")
+    }
+
+    /// The pixels: R, G, B, A of each, row by row from the top.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+}
+
+/// Reads and decodes an image file.
+///
+/// # Errors
+/// A [`DecodeError`] that names the file: it cannot be read, is no image of a known format, is broken or cut off, or
+/// has more than [`MAX_PIXELS`] pixels.
+pub fn load(path: impl AsRef<Path>) -> Result<Picture, DecodeError> {
+    let path = path.as_ref();
+    let failed = |source| DecodeError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.is_dir() {
+        return Err(DecodeError::Directory { path: path.to_owned() });
+    }
+    let mut bytes = Vec::new();
+    // Not by the length in the metadata: pipes and devices have none.
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    decode(path, &bytes)
+}
+
+/// Decodes the content of an image file; `path` is only named in errors.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn decode(path: &Path, bytes: &[u8]) -> Result<Picture, DecodeError> {
+    if bytes.is_empty() {
+        return Err(DecodeError::EmptyFile { path: path.to_owned() });
+    }
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(DecodeError::FileTooLong { path: path.to_owned() });
+    }
+    let (format, name) = format_of(bytes)
+        .map_err(|found| DecodeError::UnknownFormat { path: path.to_owned(), found: found.to_owned() })?;
+    let broken = |reason: String| DecodeError::Broken { path: path.to_owned(), format: name, reason };
+    if format == ImageFormat::Jpeg && !jpeg_ends(bytes) {
+        // The decoder would fill the missing part with grey.
+        return Err(broken("the file is cut off: there is no end-of-image marker".to_owned()));
+    }
+    // A bug that some hostile file brings out in a decoder must cost that file only.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_format(bytes, format)))
+        .unwrap_or_else(|_| Err(Failure::Broken("the decoder panicked".to_owned())));
+    decoded.map_err(|failure| match failure {
+        Failure::Broken(reason) => broken(reason),
+        Failure::Size(source) => DecodeError::Size { path: path.to_owned(), source },
+    })
+}
+
+enum Failure {
+    Broken(String),
+    Size(soli::image::ImageError),
+}
+
+impl From<image::ImageError> for Failure {
+    fn from(error: image::ImageError) -> Self {
+        // The library repeats the format's name, which our message has already.
+        let reason = match &error {
+            image::ImageError::Decoding(inner) => std::error::Error::source(inner).map(ToString::to_string),
+            image::ImageError::IoError(inner) if inner.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Some("the file is cut off".to_owned())
+            }
+            _ => None,
+        };
+        Self::Broken(reason.unwrap_or_else(|| error.to_string()))
+    }
+}
+
+fn decode_format(bytes: &[u8], format: ImageFormat) -> Result<Picture, Failure> {
+    let mut limits = Limits::no_limits();
+    // 16-bit RGBA at most, and as much again for a decoder's own needs.
+    limits.max_alloc = Some(MAX_PIXELS * 16);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder()?;
+    let (width, height) = decoder.dimensions();
+    check_size(width, height).map_err(Failure::Size)?;
+    // A photograph with damaged metadata is still a photograph.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    let image = image.into_rgba8();
+    let (width, height) = image.dimensions();
+    Ok(Picture { width, height, data: image.into_raw() })
+}
+
+/// The format by the first bytes, or what else they look like.
+fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), &'static str> {
+    let guess = image::guess_format(bytes).ok();
+    if let Some(&known) = FORMATS.iter().find(|(format, _)| Some(*format) == guess) {
+        return Ok(known);
+    }
+    let start = bytes.trim_ascii_start();
+    Err(match (bytes.get(4..12), guess) {
+        (Some(b"ftypheic" | b"ftypheix" | b"ftypmif1" | b"ftypmsf1" | b"ftyphevc"), _) => {
+            "HEIC is not supported"
+        }
+        (Some(b"ftypavif" | b"ftypavis"), _) | (_, Some(ImageFormat::Avif)) => "AVIF is not supported",
+        (_, Some(ImageFormat::Tiff)) => "TIFF is not supported",
+        _ if start.starts_with(b"<svg") || start.starts_with(b"<?xml") => "SVG is not supported",
+        _ if start.starts_with(b"<") => "this is a web page, not an image",
+        _ => "the content is of no known image format",
+    })
+}
+
+/// Whether a JPEG stream has its end-of-image marker where its segments lead to.
+///
+/// Segments have lengths (ITU-T T.81, annex B); in the entropy-coded data after a start of scan, 0xFF is followed by 0
+/// or a restart marker, any other marker ends it.
+fn jpeg_ends(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    loop {
+        // To the next marker, over entropy-coded data or stray bytes between segments.
+        let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&b| b == 0xFF)) else {
+            return false;
+        };
+        at += found;
+        match bytes.get(at + 1) {
+            None => return false,
+            Some(0xD9) => return true,
+            // A stuffed zero, a fill byte, or a marker without a segment.
+            Some(0x00 | 0x01 | 0xD0..=0xD8) => at += 2,
+            Some(0xFF) => at += 1,
+            Some(_) => match bytes.get(at + 2..at + 4) {
+                None => return false,
+                Some(length) => at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]])),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{ImageBuffer, Luma, LumaA, Rgb, Rgba as RgbaPixel};
+
+    use super::*;
+
+    fn encode(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    /// 24 x 16: red above left, green above right, blue below left, grey below right.
+    fn quarters() -> DynamicImage {
+        DynamicImage::ImageRgb8(ImageBuffer::from_fn(24, 16, |x, y| {
+            Rgb(match (x < 12, y < 8) {
+                (true, true) => [220, 20, 20],
+                (false, true) => [20, 200, 20],
+                (true, false) => [20, 20, 220],
+                (false, false) => [128, 128, 128],
+            })
+        }))
+    }
+
+    fn pixel(picture: &Picture, x: u32, y: u32) -> [u8; 4] {
+        let at = (y * picture.width + x) as usize * 4;
+        picture.data[at..at + 4].try_into().unwrap()
+    }
+
+    fn name() -> &'static Path {
+        Path::new("some/picture.txt")
+    }
+
+    /// Letters of the colours in the four corners: above left, above right, below left, below right.
+    fn corners(picture: &Picture) -> String {
+        let (right, bottom) = (picture.width - 3, picture.height - 3);
+        [(2, 2), (right, 2), (2, bottom), (right, bottom)]
+            .map(|(x, y)| match pixel(picture, x, y) {
+                [r, g, b, 255] if r > 150 && g < 90 && b < 90 => 'R',
+                [r, g, b, 255] if g > 150 && r < 90 && b < 90 => 'G',
+                [r, g, b, 255] if b > 150 && r < 90 && g < 90 => 'B',
+                [100..=150, 100..=150, 100..=150, 255] => '.',
+                _ => '?',
+            })
+            .iter()
+            .collect()
+    }
+
+    #[test]
+    fn every_format_is_read_by_its_content() {
+        for (format, label) in FORMATS {
+            let picture = decode(name(), &encode(&quarters(), format)).unwrap();
+            assert_eq!((picture.width(), picture.height()), (24, 16), "{label}");
+            assert_eq!(corners(&picture), "RGB.", "{label}");
+            assert_eq!(picture.rgba().data().len(), 24 * 16 * 4);
+        }
+    }
+
+    #[test]
+    fn lossless_formats_are_exact() {
+        let image = DynamicImage::ImageRgba8(ImageBuffer::from_fn(31, 7, |x, y| {
+            RgbaPixel([(x * 8) as u8, (y * 30) as u8, (x * y) as u8, (x * 3 + y) as u8])
+        }));
+        for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp] {
+            let picture = decode(name(), &encode(&image, format)).unwrap();
+            assert_eq!(picture.into_data(), image.to_rgba8().into_raw(), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn grey_and_deep_pixels_become_rgba() {
+        let grey = DynamicImage::ImageLuma8(ImageBuffer::from_pixel(2, 2, Luma([77])));
+        let deep = DynamicImage::ImageRgb16(ImageBuffer::from_pixel(2, 2, Rgb([65_535, 0x8080, 0])));
+        let deep_grey = DynamicImage::ImageLumaA16(ImageBuffer::from_pixel(2, 2, LumaA([0x4040, 0xFFFF])));
+        let clear = DynamicImage::ImageLumaA8(ImageBuffer::from_pixel(2, 2, LumaA([9, 50])));
+        for (image, expected) in [
+            (grey, [77, 77, 77, 255]),
+            (deep, [255, 128, 0, 255]),
+            (deep_grey, [64, 64, 64, 255]),
+            (clear, [9, 9, 9, 50]),
+        ] {
+            let picture = decode(name(), &encode(&image, ImageFormat::Png)).unwrap();
+            assert_eq!(picture.into_data(), expected.repeat(4), "{:?}", image.color());
+        }
+    }
+
+    #[test]
+    fn a_gif_shows_its_first_frame() {
+        let mut bytes = Vec::new();
+        {
+            let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+            for colour in [[255, 0, 0, 255], [0, 255, 0, 255]] {
+                let frame = image::Frame::new(ImageBuffer::from_pixel(4, 4, RgbaPixel(colour)));
+                encoder.encode_frame(frame).unwrap();
+            }
+        }
+        assert_eq!(pixel(&decode(name(), &bytes).unwrap(), 1, 1), [255, 0, 0, 255]);
+    }
+
+    /// The EXIF segment that a camera writes: a TIFF header and one entry, the orientation.
+    fn exif(orientation: u8, big_endian: bool) -> Vec<u8> {
+        let mut segment = vec![0xFF, 0xE1, 0, 34];
+        segment.extend(b"Exif\0\0");
+        if big_endian {
+            segment.extend(b"MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0");
+            segment.extend([orientation, 0, 0, 0, 0, 0, 0]);
+        } else {
+            segment.extend(b"II\x2A\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0");
+            segment.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+        }
+        segment
+    }
+
+    #[test]
+    fn all_orientations_are_put_upright() {
+        let jpeg = encode(&quarters(), ImageFormat::Jpeg);
+        // What each tag says of the stored rows and columns is in EXIF 2.32, section 4.6.4.
+        for (orientation, size, expected) in [
+            (1, (24, 16), "RGB."),
+            (2, (24, 16), "GR.B"),
+            (3, (24, 16), ".BGR"),
+            (4, (24, 16), "B.RG"),
+            (5, (16, 24), "RBG."),
+            (6, (16, 24), "BR.G"),
+            (7, (16, 24), ".GBR"),
+            (8, (16, 24), "G.RB"),
+            // Not orientations: left alone.
+            (0, (24, 16), "RGB."),
+            (9, (24, 16), "RGB."),
+        ] {
+            for big_endian in [false, true] {
+                let bytes = [&jpeg[..2], &exif(orientation, big_endian), &jpeg[2..]].concat();
+                let picture = decode(name(), &bytes).unwrap();
+                assert_eq!((picture.width(), picture.height()), size, "orientation {orientation}");
+                assert_eq!(corners(&picture), expected, "orientation {orientation}");
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_exif_is_left_out_of_account() {
+        let jpeg = encode(&quarters(), ImageFormat::Jpeg);
+        let mut segment = exif(6, false);
+        segment[14..18].fill(0xFF);
+        let picture = decode(name(), &[&jpeg[..2], &segment, &jpeg[2..]].concat()).unwrap();
+        assert_eq!(corners(&picture), "RGB.");
+    }
+
+    #[test]
+    fn files_that_are_cut_off_are_refused() {
+        let noise = DynamicImage::ImageRgb8(ImageBuffer::from_fn(64, 48, |x, y| {
+            let v = x.wrapping_mul(2_654_435_761u32.wrapping_mul(y + 1)) >> 7;
+            Rgb([v as u8, (v >> 8) as u8, (v >> 16) as u8])
+        }));
+        for (format, label) in FORMATS {
+            let bytes = encode(&noise, format);
+            for keep in [13, bytes.len() / 4, bytes.len() / 2, bytes.len() * 9 / 10] {
+                let error = decode(name(), &bytes[..keep]).expect_err(label);
+                assert!(matches!(error, DecodeError::Broken { .. }), "{label} {keep}: {error:?}");
+                let message = error.to_string();
+                assert!(message.starts_with(&format!("some/picture.txt: broken {label}: ")), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_after_a_jpeg_do_not_matter() {
+        let mut bytes = encode(&quarters(), ImageFormat::Jpeg);
+        bytes.extend(b"a camera's trailer");
+        assert_eq!(corners(&decode(name(), &bytes).unwrap()), "RGB.");
+    }
+
+    #[test]
+    fn what_is_no_image_is_said() {
+        for (bytes, said) in [
+            (&b""[..], "the file is empty"),
+            (b"hello", "no known image format"),
+            (b"\n<!doctype html>", "a web page"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG is not supported"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC is not supported"),
+            (b"\0\0\0\x18ftypavif\0\0\0\0", "AVIF is not supported"),
+        ] {
+            let message = decode(name(), bytes).unwrap_err().to_string();
+            assert!(message.contains(said), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_asks_for_too_many_pixels_is_refused_before_they_are_made() {
+        // A BMP header of 60,000 x 60,000 pixels and nothing else.
+        let mut bmp = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
+        bmp.extend(60_000i32.to_le_bytes());
+        bmp.extend(60_000i32.to_le_bytes());
+        bmp.extend(b"\x01\0\x18\0");
+        bmp.extend([0; 24]);
+        let error = decode(name(), &bmp).unwrap_err();
+        assert!(matches!(error, DecodeError::Size { .. }), "{error:?}");
+        // A JPEG frame header claims 65,535 x 65,535.
+        let mut jpeg = encode(&quarters(), ImageFormat::Jpeg);
+        let frame = jpeg.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
+        jpeg[frame + 5..frame + 9].fill(0xFF);
+        let error = decode(name(), &jpeg).unwrap_err();
+        assert!(matches!(error, DecodeError::Size { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn random_damage_gives_a_picture_or_an_error() {
+        let mut state = 1u64;
+        let mut random = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize
+        };
+        for (format, label) in FORMATS {
+            let good = encode(&quarters(), format);
+            for _ in 0..300 {
+                let mut bytes = good.clone();
+                for _ in 0..1 + random() % 4 {
+                    let at = random() % bytes.len();
+                    bytes[at] = random() as u8;
+                }
+                if let Ok(picture) = decode(name(), &bytes) {
+                    let size = u64::from(picture.width) * u64::from(picture.height);
+                    assert!((1..=MAX_PIXELS).contains(&size), "{label}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn paths_that_are_no_files_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = load(folder.path()).unwrap_err();
+        assert!(matches!(error, DecodeError::Directory { .. }), "{error:?}");
+        let missing = folder.path().join("not there.jpg");
+        let error = load(&missing).unwrap_err();
+        assert!(matches!(error, DecodeError::Read { .. }), "{error:?}");
+        assert!(error.to_string().contains("not there.jpg"), "{error}");
+        let wrong_name = folder.path().join("photo.png");
+        std::fs::write(&wrong_name, encode(&quarters(), ImageFormat::Jpeg)).unwrap();
+        assert_eq!(corners(&load(&wrong_name).unwrap()), "RGB.");
+    }
+}
