@@ -13,6 +13,7 @@
 //! never published, a caption that is a lone full stop): such entries are left out and named in the [`Report`].
 
 mod coco;
+pub mod decode;
 mod flickr;
 mod images;
 mod karpathy;
