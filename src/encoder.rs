@@ -7,7 +7,8 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use crate::config::EncoderConfig;
-use crate::kernels::depthwise::{Window, depthwise};
+use crate::kernels::depthwise::Window;
+use crate::kernels::inverted_residual::inverted_residual;
 use crate::kernels::linear::{Activation, linear};
 
 /// Added to the running variance, as in the pretrained weights.
@@ -103,7 +104,7 @@ pub fn fold_batch_norm(
     Conv { weight: weight.clone(), norm }.folded()
 }
 
-/// Inverted residual: expand by a 1x1 convolution, depthwise, project back; added to the input where shapes allow.
+/// One inverted residual block.
 struct Block {
     expand: Option<Conv>,
     depthwise: Conv,
@@ -114,18 +115,10 @@ struct Block {
 
 impl Block {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let expanded = match &self.expand {
-            Some(conv) => {
-                let (w, b) = conv.folded()?;
-                linear(x, &w, &b, Activation::Relu6)?
-            }
-            None => x.clone(),
-        };
-        let (w, b) = self.depthwise.folded()?;
-        let filtered = depthwise(&expanded, &w, &b, self.stride, Activation::Relu6)?;
-        let (w, b) = self.project.folded()?;
-        let out = linear(&filtered, &w, &b, Activation::None)?;
-        if self.residual { out + x } else { Ok(out) }
+        let expand = self.expand.as_ref().map(Conv::folded).transpose()?;
+        let expand = expand.as_ref().map(|(w, b)| (w, b));
+        let ((fw, fb), (pw, pb)) = (self.depthwise.folded()?, self.project.folded()?);
+        inverted_residual(x, expand, (&fw, &fb), (&pw, &pb), self.stride, self.residual)
     }
 }
 

@@ -31,6 +31,11 @@ impl Window {
         Self { input, output, kernel, stride, before: padding / 2 }
     }
 
+    /// Number of taps.
+    pub fn kernel(self) -> usize {
+        self.kernel
+    }
+
     /// The taps of output `o` that fall on the input, and the input that the first of them meets.
     #[inline(always)]
     pub fn taps(self, o: usize) -> (std::ops::Range<usize>, usize) {
@@ -101,7 +106,7 @@ fn multiply_add(sum: &mut [f32; LANES], x: &[f32], w: &[f32]) {
 
 /// Row `ih` of the gradient with respect to the input of one image, from the gradient `grad` of its output.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-fn backward_row(out: &mut [f32], ih: usize, grad: &[f32], w: &[f32], g: Geometry) {
+pub(super) fn backward_row(out: &mut [f32], ih: usize, grad: &[f32], w: &[f32], g: Geometry) {
     let c = g.channels;
     for (iw, out) in out.chunks_exact_mut(c).enumerate() {
         let mut from = 0;
@@ -123,7 +128,7 @@ fn backward_row(out: &mut [f32], ih: usize, grad: &[f32], w: &[f32], g: Geometry
 
 /// Adds one image's gradient with respect to the weights to `sum` (kernel * kernel, channels).
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-fn backward_weights(sum: &mut [f32], x: &[f32], grad: &[f32], g: Geometry) {
+pub(super) fn backward_weights(sum: &mut [f32], x: &[f32], grad: &[f32], g: Geometry) {
     let c = g.channels;
     let mut from = 0;
     while from < c {

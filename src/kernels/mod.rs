@@ -10,6 +10,7 @@ pub mod cross_entropy;
 pub mod depthwise;
 pub mod dropout;
 pub mod gelu;
+pub mod inverted_residual;
 pub mod layer_norm;
 pub mod linear;
 mod math;

@@ -26,6 +26,41 @@ pub(super) fn sum_over(count: usize, len: usize, f: impl Fn(usize, &mut [f32]) +
             }
         });
     }
+    add_up(sums, len)
+}
+
+/// Calls `f(index, piece, sum)` for every `size`-sized piece of `values`, and returns the total of what the calls add
+/// to zeroed buffers of `len` values; as repeatable as [`sum_over`].
+pub(super) fn map_and_sum(
+    values: &mut [f32],
+    size: usize,
+    len: usize,
+    f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let count = values.len() / size.max(1);
+    let per_run = count.div_ceil(threads()).max(1);
+    let runs = count.div_ceil(per_run).max(1);
+    let mut sums = vec![0f32; len * runs];
+    if count == 0 || len == 0 {
+        return sums;
+    }
+    let run = |(run, (pieces, sum)): (usize, (&mut [f32], &mut [f32]))| {
+        for (i, piece) in pieces.chunks_mut(size).enumerate() {
+            f(run * per_run + i, piece, sum);
+        }
+    };
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        use rayon::prelude::*;
+        values.par_chunks_mut(per_run * size).zip(sums.par_chunks_mut(len)).enumerate().for_each(run);
+    }
+    #[cfg(target_arch = "wasm32")]
+    values.chunks_mut(per_run * size).zip(sums.chunks_mut(len)).enumerate().for_each(run);
+    add_up(sums, len)
+}
+
+/// Adds the buffers of `len` values that lie one after the other in `sums`, in order.
+fn add_up(mut sums: Vec<f32>, len: usize) -> Vec<f32> {
     let (first, others) = sums.split_at_mut(len);
     for other in others.chunks(len.max(1)) {
         first.iter_mut().zip(other).for_each(|(a, b)| *a += b);
