@@ -8,6 +8,7 @@ pub mod config;
 pub mod decoder;
 pub mod embedding;
 pub mod encoder;
+pub mod error;
 pub mod image;
 pub mod kernels;
 pub mod model;

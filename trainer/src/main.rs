@@ -2,6 +2,8 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use soli_trainer::cli::caption::Caption;
+use soli_trainer::cli::export::Export;
 use soli_trainer::cli::train::Train;
 
 /// Trains and runs soli, a small image captioner.
@@ -14,6 +16,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Caption(Caption),
+    Export(Export),
     Train(Train),
 }
 
@@ -33,6 +37,8 @@ fn main() -> Result<()> {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     keep_memory();
     match Cli::parse().verb {
+        Verb::Caption(caption) => caption.run(),
+        Verb::Export(export) => export.run(),
         Verb::Train(train) => train.run(),
     }
 }

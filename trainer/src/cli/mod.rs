@@ -1,3 +1,5 @@
 //! The verbs of the `soli` command, one file each.
 
+pub mod caption;
+pub mod export;
 pub mod train;

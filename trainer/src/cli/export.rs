@@ -1,0 +1,220 @@
+//! `soli export`: a training run in, a weights file out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use candle_core::Tensor;
+use clap::Args;
+use soli::encoder::{Form, fold_batch_norm};
+use soli::model::Model;
+use soli::vocab::Vocabulary;
+use soli::weights::{Precision, Provenance, Weights};
+
+use crate::config::Recipe;
+use crate::optimiser::AdamW;
+use crate::parameters::Parameters;
+use crate::{backbone, checkpoint};
+
+/// Write a run's averaged parameters as a weights file.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The run folder, as given to `soli train`.
+    #[arg(long, value_name = "FOLDER")]
+    run: PathBuf,
+    /// The backbone that the run started from: the statistics of its BatchNorm stay as they are all through training,
+    /// and a checkpoint does not repeat them.
+    #[arg(long, value_name = "FILE", default_value = "runs/backbone/efficientnet-lite0.safetensors")]
+    backbone: PathBuf,
+    /// How to store matrices: f32, f16 or int8.
+    #[arg(long, value_name = "TYPE", default_value = "int8")]
+    precision: Precision,
+    /// The file to write.
+    #[arg(long, value_name = "FILE", default_value = "www/models/soli.safetensors")]
+    out: PathBuf,
+    /// What the run learned from, to be kept in the file.
+    #[arg(long, value_name = "TEXT")]
+    data: Option<String>,
+    /// Under which terms the weights may be used, to be kept in the file.
+    #[arg(long, value_name = "TEXT")]
+    terms: Option<String>,
+    /// A measured score to be kept in the file, such as dev.cider=52.1; may be repeated.
+    #[arg(long = "score", value_name = "NAME=VALUE", value_parser = parse_score)]
+    scores: Vec<(String, f64)>,
+}
+
+fn parse_score(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    match value.parse::<f64>() {
+        Ok(number) if number.is_finite() && !name.is_empty() => Ok((name.to_owned(), number)),
+        _ => Err(format!("{value:?} is not a finite number")),
+    }
+}
+
+impl Export {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// If the run has no checkpoint, does not fit the backbone, or the file cannot be written.
+    pub fn run(self) -> Result<()> {
+        let weights = self.weights()?;
+        let bytes = weights.to_bytes(self.precision)?;
+        if let Some(folder) = self.out.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+        checkpoint::write_whole(&self.out, &bytes)
+            .with_context(|| format!("cannot write {}", self.out.display()))?;
+        eprintln!(
+            "{}: {} words, {:.2} MB as {}",
+            self.out.display(),
+            weights.vocabulary.len(),
+            bytes.len() as f64 / 1e6,
+            self.precision.name()
+        );
+        Ok(())
+    }
+
+    fn weights(&self) -> Result<Weights> {
+        let (state, progress) = checkpoint::load(&self.run)?
+            .with_context(|| format!("{} has no checkpoint; train first", self.run.display()))?;
+        let recipe: Recipe = toml::from_str(&progress.recipe).context("the recipe in the checkpoint")?;
+        let vocabulary = Vocabulary::new(progress.words)?;
+        let parameters = Parameters::new(recipe.seed);
+        Model::new(parameters.builder(), &recipe.model, Form::Training)?;
+        parameters.load(&backbone::load(&self.backbone)?)?;
+        let mut optimiser = AdamW::new(parameters.vars())?;
+        optimiser.restore(&state)?;
+        let tensors = fold(optimiser.averaged(&parameters.values()?)?)?;
+        let provenance = Provenance {
+            created: checkpoint_time(&self.run),
+            recipe: Some(progress.recipe),
+            git_revision: git_revision(),
+            data: self.data.clone(),
+            terms: self.terms.clone(),
+            scores: self.scores.iter().cloned().collect(),
+            notes: BTreeMap::from([
+                ("training.steps".to_owned(), progress.step.to_string()),
+                ("training.seconds".to_owned(), format!("{:.0}", progress.seconds)),
+            ]),
+        };
+        Ok(Weights { config: recipe.model, vocabulary, provenance, tensors })
+    }
+}
+
+/// Turns the tensors of a network in training into those of a weights file: every convolution's BatchNorm is folded
+/// into its weight and bias.
+///
+/// # Errors
+/// If a convolution has only a part of its BatchNorm, or shapes do not fit.
+pub fn fold(mut tensors: HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
+    // Layer norms have gamma and beta too, but no running statistics.
+    let convolutions: Vec<String> =
+        tensors.keys().filter_map(|name| Some(name.strip_suffix(".norm.mean")?.to_owned())).collect();
+    for name in convolutions {
+        let mut take = |part: &str| {
+            let name = format!("{name}.{part}");
+            tensors.remove(&name).with_context(|| format!("the network has no tensor `{name}`"))
+        };
+        let (weight, gamma, beta) = (take("weight")?, take("norm.gamma")?, take("norm.beta")?);
+        let (mean, variance) = (take("norm.mean")?, take("norm.variance")?);
+        let (weight, bias) = fold_batch_norm(&weight, &gamma, &beta, &mean, &variance)?;
+        tensors.insert(format!("{name}.weight"), weight);
+        tensors.insert(format!("{name}.bias"), bias);
+    }
+    Ok(tensors)
+}
+
+/// When the run was last saved. Not the time of the export, so that exporting again gives the same file.
+fn checkpoint_time(run: &Path) -> Option<String> {
+    let saved = std::fs::metadata(run.join("checkpoint.safetensors")).ok()?.modified().ok()?;
+    Some(rfc3339(saved))
+}
+
+/// UTC, to the second. From days to a date after Howard Hinnant's `civil_from_days`.
+fn rfc3339(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Years begin in March here, so that the leap day is their last; eras have 400 years.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// The revision of the working tree, if this is one.
+fn git_revision() -> Option<String> {
+    let output =
+        Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
+    let revision = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !revision.is_empty()).then_some(revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use soli::model::expected_tensors;
+
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_utc() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (1_709_251_200, "2024-03-01T00:00:00Z"),
+            (4_102_444_799, "2099-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn scores_are_numbers_with_names() {
+        assert_eq!(parse_score("dev.cider=52.5"), Ok(("dev.cider".to_owned(), 52.5)));
+        for bad in ["", "dev.cider", "=1", "a=b", "a=nan", "a=inf"] {
+            assert!(parse_score(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_folded_network_is_a_weights_file_and_says_the_same() {
+        let config: soli::config::ModelConfig = serde_json::from_str(
+            r#"{"encoder": {"input_side": 32}, "decoder": {"layers": 1, "width": 16, "heads": 2, "ffn_width": 32,
+                "max_tokens": 5, "vocab_size": 7}}"#,
+        )
+        .unwrap();
+        let parameters = Parameters::new(5);
+        let trained = Model::new(parameters.builder(), &config, Form::Training).unwrap();
+        // Statistics that are not those of an untrained network.
+        for (i, (name, var)) in parameters.vars().into_iter().enumerate() {
+            if name.ends_with("norm.mean") || name.ends_with("norm.variance") {
+                var.set(&(var.as_tensor() + 0.01 * (i % 7) as f64).unwrap()).unwrap();
+            }
+        }
+        let tensors = fold(parameters.values().unwrap()).unwrap();
+        let shapes: BTreeMap<String, Vec<usize>> =
+            tensors.iter().map(|(name, tensor)| (name.clone(), tensor.dims().to_vec())).collect();
+        assert_eq!(shapes, expected_tensors(&config).unwrap());
+        let vb =
+            candle_nn::VarBuilder::from_tensors(tensors, candle_core::DType::F32, &candle_core::Device::Cpu);
+        let folded = Model::new(vb, &config, Form::Inference).unwrap();
+        let pixels: Vec<f32> = (0..32 * 32 * 3).map(|i| (i as f32 * 0.37).sin()).collect();
+        let pixels = Tensor::from_vec(pixels, (1, 32, 32, 3), &candle_core::Device::Cpu).unwrap();
+        let values =
+            |model: &Model| model.embed(&pixels).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        for (a, b) in values(&trained).iter().zip(values(&folded)) {
+            assert!((a - b).abs() < 1e-4, "{a} {b}");
+        }
+    }
+}

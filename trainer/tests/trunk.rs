@@ -1,0 +1,127 @@
+//! The trunk against PyTorch, with the head and classifier that ImageNet training gave it; `tests/reference/trunk.py`
+//! in the repository's root made the values.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use serde::Deserialize;
+use soli::config::EncoderConfig;
+use soli::encoder::{BATCH_NORM_EPSILON, Form, Trunk};
+use soli::image::to_input;
+use soli_trainer::cli::export::fold;
+use soli_trainer::{backbone, data::decode};
+
+#[derive(Deserialize)]
+struct Reference {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    file: String,
+    /// Class and logit.
+    top5: Vec<(usize, f32)>,
+    mean: f32,
+    std: f32,
+    /// Distance of the samples in `features`.
+    stride: usize,
+    features: Vec<f32>,
+    /// Every twentieth value.
+    pooled: Vec<f32>,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// `SOLI_BACKBONE`, or where the README and the data folder keep the file.
+fn backbone_file() -> Option<PathBuf> {
+    const FILE: &str = "efficientnet-lite0.safetensors";
+    let named = std::env::var_os("SOLI_BACKBONE").map(PathBuf::from);
+    let usual = ["runs/backbone", "../shared/data/backbone"].map(|place| root().join(place).join(FILE));
+    named.into_iter().chain(usual).find(|path| path.is_file())
+}
+
+fn trunk(tensors: HashMap<String, Tensor>, config: &EncoderConfig, form: Form) -> Trunk {
+    let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+    Trunk::new(vb.pp("encoder"), config, form).unwrap()
+}
+
+/// Pooled values (1280) and logits (1000) of features (rows * columns, 320), with the file's own head and classifier.
+fn classify(features: &Tensor, file: &HashMap<String, Tensor>) -> candle_core::Result<(Tensor, Tensor)> {
+    let head = file["_conv_head.weight"].flatten_from(1)?;
+    let scale = (&file["_bn1.weight"] / (&file["_bn1.running_var"] + BATCH_NORM_EPSILON)?.sqrt()?)?;
+    let shift = (&file["_bn1.bias"] - (&file["_bn1.running_mean"] * &scale)?)?;
+    let x = features.matmul(&head.t()?)?.broadcast_mul(&scale)?.broadcast_add(&shift)?;
+    let pooled = x.clamp(0f32, 6f32)?.mean_keepdim(0)?;
+    let logits = pooled.matmul(&file["_fc.weight"].t()?)?.broadcast_add(&file["_fc.bias"])?;
+    Ok((pooled.flatten_all()?, logits.flatten_all()?))
+}
+
+fn largest_difference(ours: impl IntoIterator<Item = f32>, theirs: &[f32]) -> f32 {
+    let ours: Vec<f32> = ours.into_iter().collect();
+    assert_eq!(ours.len(), theirs.len());
+    ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+fn check(case: &Case, trunk: &Trunk, config: &EncoderConfig, file: &HashMap<String, Tensor>, form: Form) {
+    let name = format!("{} {form:?}", case.file);
+    // A PNG gives PyTorch's pixels to the bit. JPEG decoders and resamplers differ by a level or two.
+    let tolerance = if case.file.ends_with(".png") { 2e-4 } else { 0.5 };
+    let picture = decode::load(root().join(&case.file)).unwrap();
+    let side = config.input_side;
+    let pixels = to_input(&picture.rgba(), config).unwrap();
+    let pixels = Tensor::from_vec(pixels, (1, side, side, 3), &Device::Cpu).unwrap();
+    let features = trunk.forward(&pixels).unwrap();
+    assert_eq!(features.dims(), [1, 7, 7, 320], "{name}");
+    let values = features.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+
+    let difference = largest_difference(values.iter().copied().step_by(case.stride), &case.features);
+    assert!(difference < tolerance * case.std, "{name}: features differ by {difference}");
+    let count = values.len() as f32;
+    let mean = values.iter().sum::<f32>() / count;
+    let std = (values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / count).sqrt();
+    assert!((mean - case.mean).abs() < 0.1 * tolerance * case.std, "{name}: mean {mean}, not {}", case.mean);
+    assert!((std / case.std - 1.0).abs() < 0.1 * tolerance, "{name}: std {std}, not {}", case.std);
+
+    let (pooled, logits) = classify(&features.reshape((49, 320)).unwrap(), file).unwrap();
+    let difference =
+        largest_difference(pooled.to_vec1::<f32>().unwrap().into_iter().step_by(20), &case.pooled);
+    assert!(difference < tolerance, "{name}: pooled values differ by {difference}");
+    let logits = logits.to_vec1::<f32>().unwrap();
+    let mut classes: Vec<usize> = (0..logits.len()).collect();
+    classes.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+    for (rank, &(class, logit)) in case.top5.iter().enumerate() {
+        let difference = (logits[class] - logit).abs();
+        assert!(difference < tolerance, "{name}: the logit of class {class} differs by {difference}");
+        // Neighbours that lie closer than the tolerance may change places.
+        let ours = logits[classes[rank]];
+        assert!(
+            (ours - logit).abs() < tolerance,
+            "{name}: rank {rank} has class {} at {ours}",
+            classes[rank]
+        );
+    }
+    assert_eq!(classes[0], case.top5[0].0, "{name}");
+}
+
+#[test]
+fn the_trunk_sees_what_pytorch_sees() {
+    let Some(path) = backbone_file() else {
+        eprintln!("left out: the trunk against PyTorch (no backbone; set SOLI_BACKBONE, see the README)");
+        return;
+    };
+    let reference: Reference = serde_json::from_str(include_str!("../../tests/fixtures/trunk.json")).unwrap();
+    let file = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+    let config: EncoderConfig = serde_json::from_str(r#"{"input_side": 224}"#).unwrap();
+    let training = backbone::load(&path).unwrap();
+    let folded = fold(training.clone()).unwrap();
+    for (tensors, form) in [(training, Form::Training), (folded, Form::Inference)] {
+        let trunk = trunk(tensors, &config, form);
+        for case in &reference.cases {
+            check(case, &trunk, &config, &file, form);
+        }
+    }
+}
