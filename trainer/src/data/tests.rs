@@ -220,9 +220,15 @@ fn strange_bytes_cost_a_letter_and_not_the_data_set() {
 /// read are whole examples of the full file or captions cut where the file was.
 #[test]
 fn cut_off_files_are_read_or_refused() {
-    let karpathy = r#"{"images": [{"filename": "a.jpg", "split": "train", "sentences": [{"raw": "A cat."}]}]}"#;
+    let karpathy =
+        r#"{"images": [{"filename": "a.jpg", "split": "train", "sentences": [{"raw": "A cat."}]}]}"#;
     let tokens = "a.jpg#0\tA caf\u{e9} .\nb.jpg#0\tA dog .\n";
-    let cases = [("captions.txt", KAGGLE), ("x.token.txt", tokens), ("dataset_x.json", karpathy), ("captions.json", COCO)];
+    let cases = [
+        ("captions.txt", KAGGLE),
+        ("x.token.txt", tokens),
+        ("dataset_x.json", karpathy),
+        ("captions.json", COCO),
+    ];
     for (name, text) in cases {
         let data = folder(&[(TRAIN, "a.jpg\nb.jpg\n"), ("Images/a.jpg", ""), ("Images/b.jpg", "")]);
         let (mut read, mut refused) = (0, 0);
@@ -231,7 +237,10 @@ fn cut_off_files_are_read_or_refused() {
             match Dataset::open(data.path(), Split::Train) {
                 Ok(train) => {
                     read += 1;
-                    assert!(!train.examples.is_empty() && train.examples.iter().all(|e| !e.captions.is_empty()), "{name} {end}");
+                    assert!(
+                        !train.examples.is_empty() && train.examples.iter().all(|e| !e.captions.is_empty()),
+                        "{name} {end}"
+                    );
                 }
                 Err(error) => {
                     refused += 1;

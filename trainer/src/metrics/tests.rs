@@ -208,13 +208,21 @@ fn a_single_image_has_no_cider() {
 fn no_letter_is_lost_whatever_surrounds_it() {
     use rand::{RngExt, SeedableRng};
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-    let signs: Vec<char> = "aabBnstSdDlLtyY01295      ''’’..,,:;!?-–—/\\*_+=@#%$^~|`\"“”éñ日я\t\u{ad}\u{200b}\u{a0}".chars().collect();
+    let signs: Vec<char> =
+        "aabBnstSdDlLtyY01295      ''’’..,,:;!?-–—/\\*_+=@#%$^~|`\"“”éñ日я\t\u{ad}\u{200b}\u{a0}"
+            .chars()
+            .collect();
     for _ in 0..20_000 {
         let length = rng.random_range(0..24);
         let text: String = (0..length).map(|_| signs[rng.random_range(0..signs.len())]).collect();
-        let kept = |text: &str| text.to_lowercase().chars().filter(|sign| sign.is_alphanumeric()).collect::<String>();
+        let kept = |text: &str| {
+            text.to_lowercase().chars().filter(|sign| sign.is_alphanumeric()).collect::<String>()
+        };
         let tokens = tokenise(&text);
         assert_eq!(kept(&tokens), kept(&text), "{text:?} gave {tokens:?}");
-        assert!(!tokens.starts_with(' ') && !tokens.ends_with(' ') && !tokens.contains("  "), "{text:?}: {tokens:?}");
+        assert!(
+            !tokens.starts_with(' ') && !tokens.ends_with(' ') && !tokens.contains("  "),
+            "{text:?}: {tokens:?}"
+        );
     }
 }
