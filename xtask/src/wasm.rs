@@ -1,0 +1,141 @@
+//! `cargo xtask build`: the browser's module, into pkg/wasm.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cmd::Cmd;
+use crate::setup::{self, Toolbox};
+use crate::tools::Tool;
+use crate::tools::wasm_target::TARGET;
+use crate::{paths, ui};
+
+/// Cargo's profile for the module, and for the tests in browsers: so they share their compiled dependencies.
+pub const PROFILE: &str = "wasm";
+/// For speed: `-Os` halves the speed of the matrix products, `--all-features` makes modules that do not load.
+const OPTIMISE: &str = "-O3";
+
+/// Runs `cargo xtask build`.
+///
+/// # Errors
+/// Names the step that failed.
+pub fn run() -> Result<()> {
+    let tools = setup::ensure(setup::BUILD)?;
+    tools.complete()?;
+    build(&tools)
+}
+
+/// Builds the module and prints its sizes.
+///
+/// # Errors
+/// Names the step that failed.
+pub fn build(tools: &Toolbox) -> Result<()> {
+    let started = Instant::now();
+    ui::line("build");
+    compile(tools)?;
+    let compiled = paths::wasm_target().join(TARGET).join(PROFILE).join("soli.wasm");
+    let folder = paths::root().join("pkg").join("wasm");
+    let module = folder.join("soli_bg.wasm");
+    if !is_current(&module, &compiled, tools)? {
+        bind(tools, &compiled, &folder)?;
+        optimise(tools, &module)?;
+    }
+    print_sizes(&module)?;
+    ui::step("built", "pkg/wasm", started);
+    Ok(())
+}
+
+fn compile(tools: &Toolbox) -> Result<()> {
+    tools.path(Tool::WasmTarget)?;
+    // The cdylib is asked for here, not in Cargo.toml: beside an rlib there it would silently lose its fat LTO.
+    let cargo = Cmd::new("cargo")
+        .args(["rustc", "--package", "soli", "--lib", "--crate-type", "cdylib", "--target", TARGET])
+        .args(["--profile", PROFILE]);
+    tools.toolchain.apply(cargo).fix("see the compiler's message above").run()
+}
+
+fn bind(tools: &Toolbox, compiled: &Path, folder: &Path) -> Result<()> {
+    // Old output must not outlive a failure.
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    Cmd::new(tools.path(Tool::WasmBindgen)?)
+        .args(["--target", "web", "--out-name", "soli", "--out-dir"])
+        .arg(folder)
+        .arg(compiled)
+        .fix("its version must be that of wasm-bindgen in Cargo.lock: `cargo xtask setup` sees to that")
+        .output()
+        .map(drop)
+}
+
+fn optimise(tools: &Toolbox, module: &Path) -> Result<()> {
+    let unoptimised = module.with_extension("wasm.in");
+    fs::rename(module, &unoptimised).with_context(|| format!("cannot move {}", module.display()))?;
+    Cmd::new(tools.path(Tool::WasmOpt)?)
+        .args([OPTIMISE, "-o"])
+        .arg(module)
+        .arg(&unoptimised)
+        .fix("`cargo xtask setup` installs the version that is known to work")
+        .output()?;
+    fs::remove_file(&unoptimised).with_context(|| format!("cannot remove {}", unoptimised.display()))
+}
+
+/// Whether `module` was made from this `compiled` file, with these tools.
+fn is_current(module: &Path, compiled: &Path, tools: &Toolbox) -> Result<bool> {
+    let time = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified());
+    let newest = [compiled, tools.path(Tool::WasmBindgen)?, tools.path(Tool::WasmOpt)?]
+        .into_iter()
+        .map(|path| time(path).with_context(|| format!("cannot find {}", path.display())))
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .max();
+    Ok(time(module).ok() >= newest)
+}
+
+fn print_sizes(module: &Path) -> Result<()> {
+    let raw = fs::metadata(module).with_context(|| format!("cannot find {}", module.display()))?.len();
+    ui::line(format_args!(
+        "  size      soli_bg.wasm {} raw, {} brotli",
+        ui::bytes(raw),
+        ui::bytes(brotli_size(module)?)
+    ));
+    let weights = weights();
+    if let Ok(meta) = fs::metadata(&weights) {
+        ui::line(format_args!("  size      soli.safetensors {}", ui::bytes(meta.len())));
+    }
+    Ok(())
+}
+
+/// The size that a server would send, by Node's brotli.
+fn brotli_size(file: &Path) -> Result<u64> {
+    let program = "const z=require('zlib'),f=require('fs');console.log(z.brotliCompressSync(\
+                   f.readFileSync(process.argv[1]),{params:{[z.constants.BROTLI_PARAM_SIZE_HINT]:1<<21}}).length)";
+    let printed = Cmd::new("node").args(["-e", program]).arg(file).output()?;
+    printed.parse().with_context(|| format!("node printed `{printed}` instead of a size"))
+}
+
+/// The weights that the page loads.
+pub fn weights() -> PathBuf {
+    paths::root().join("www").join("models").join("soli.safetensors")
+}
+
+/// Fails unless everything that the page loads is there.
+///
+/// # Errors
+/// Names the first missing file and where it comes from.
+pub fn check_page() -> Result<()> {
+    let root = paths::root();
+    for (file, origin) in [
+        (root.join("www/index.html"), "it is part of the repository"),
+        (root.join("pkg/index.js"), "it is part of the repository"),
+        (weights(), "it is part of the repository, or made by `soli train` and `soli export`"),
+        (root.join("pkg/wasm/soli_bg.wasm"), "`cargo xtask build` makes it"),
+    ] {
+        if !file.is_file() {
+            bail!("{} is missing; {origin}", file.strip_prefix(root).unwrap_or(&file).display());
+        }
+    }
+    Ok(())
+}
