@@ -12,8 +12,10 @@ pub fn line(text: impl Display) {
     let _ = out.flush();
 }
 
-/// The result line of a step: `  ok     chromium 156.0   0.2 s`.
+/// The result line of a step: `  ready     chromium 156.0   0.2 s`.
 pub fn step(mark: &str, what: impl Display, started: Instant) {
+    // A width does nothing to format_args!, so the text is made first.
+    let what = what.to_string();
     line(format_args!("  {mark:<9} {what:<58} {:>8}", seconds(started.elapsed())));
 }
 

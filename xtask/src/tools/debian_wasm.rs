@@ -49,8 +49,8 @@ pub fn install() -> Result<PathBuf> {
             OLDEST[1]
         )
     })?;
-    let sysroot = paths::tool(TOOLCHAIN, &compiler.version.to_string())?;
-    let library = sysroot.join("lib/rustlib").join(TARGET).join("lib");
+    let sysroot = sysroot(&compiler)?;
+    let library = library_of(&sysroot);
     if !has_std(&library) {
         ui::line("  building  the standard library for wasm32 (a minute, once)");
         // Built aside and moved, so that a half-built sysroot is never taken for a whole one.
@@ -66,6 +66,19 @@ pub fn install() -> Result<PathBuf> {
     link_clippy(&sysroot)?;
     Cmd::new("rustup").args(["toolchain", "link", TOOLCHAIN]).arg(&sysroot).output()?;
     Ok(library)
+}
+
+/// The folder of the wasm32 library for the compiler that is installed now, built or not.
+pub fn library() -> Option<PathBuf> {
+    Some(library_of(&sysroot(&compiler()?).ok()?))
+}
+
+fn sysroot(compiler: &Compiler) -> Result<PathBuf> {
+    paths::tool(TOOLCHAIN, &compiler.version.to_string())
+}
+
+fn library_of(sysroot: &Path) -> PathBuf {
+    sysroot.join("lib/rustlib").join(TARGET).join("lib")
 }
 
 /// Adds Debian's clippy to the sysroot.
@@ -109,7 +122,7 @@ fn newest_lld() -> Option<PathBuf> {
 /// Fills `folder` with what will be the sysroot `home`.
 fn build_sysroot(compiler: &Compiler, folder: &Path, home: &Path) -> Result<()> {
     remove(folder)?;
-    let library = folder.join("lib/rustlib").join(TARGET).join("lib");
+    let library = library_of(folder);
     let host = folder.join("lib/rustlib").join(&compiler.host);
     for new in [&library, &host.join("bin"), &folder.join("bin")] {
         fs::create_dir_all(new).with_context(|| format!("cannot create {}", new.display()))?;

@@ -105,7 +105,9 @@ fn rustup_target_add() -> Result<PathBuf> {
 fn std_folder(toolchain: Toolchain) -> Option<PathBuf> {
     let rustc = Cmd::new("rustc").args(["--print", "target-libdir", "--target", TARGET]);
     let folder = PathBuf::from(toolchain.apply(rustc).output().ok()?);
-    has_std(&folder).then_some(folder)
+    // A sysroot of an earlier Debian compiler is as good as none.
+    let current = toolchain == Toolchain::Native || debian_wasm::library().is_some_and(|now| now == folder);
+    (current && has_std(&folder)).then_some(folder)
 }
 
 /// Whether a library folder holds a standard library.
