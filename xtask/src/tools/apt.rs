@@ -24,6 +24,14 @@ pub fn usable() -> bool {
     obstacle().is_none()
 }
 
+/// What a user of a Debian who is not root can type, to put before other advice.
+pub fn advice(packages: &[&str]) -> String {
+    match on_path("apt-get") {
+        Some(_) => format!("`sudo apt-get install {}`, or ", packages.join(" ")),
+        None => String::new(),
+    }
+}
+
 /// Installs packages, without the recommended ones.
 ///
 /// # Errors
@@ -39,7 +47,7 @@ pub fn install(packages: &[&str]) -> Result<()> {
         *updated = true;
     }
     Cmd::new("apt-get")
-        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(["install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"])
         .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive")
         .fix("see whether this system has these packages")

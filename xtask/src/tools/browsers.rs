@@ -84,7 +84,7 @@ fn found_or_apt(
     };
     find().ok_or_else(|| match tried {
         Some(error) => anyhow!("{name} not found and not installed ({error:#}); {}", advice()),
-        None => anyhow!("{name} not found; {}", advice()),
+        None => anyhow!("{name} not found; {}{}", apt::advice(packages), advice()),
     })
 }
 
