@@ -27,12 +27,12 @@ pub struct Args {
 /// # Errors
 /// One line: what is missing or failed, and what to do.
 pub fn run(args: &Args) -> Result<()> {
-    // First of all, so that a taken port is told before the long build.
+    // First of all, so that a taken port or a missing file is told before the long build.
     let site = Site::start(args.serve.port)?;
+    wasm::check_sources()?;
     let tools = setup::ensure(setup::DEMO)?;
     tools.complete()?;
     wasm::build(&tools)?;
-    wasm::check_page()?;
     caption_photographs(&tools, &site)?;
     if args.once { Ok(()) } else { site.announce_and_wait() }
 }
@@ -64,10 +64,10 @@ fn caption_photographs(tools: &Toolbox, site: &Site) -> Result<()> {
         }
     }
     let status = child.wait().context("lost sight of demo.mjs")?;
-    cmd.judge(status, None)?;
     if let Some(trouble) = trouble {
         return Err(trouble);
     }
+    cmd.judge(status, None)?;
     if captioned != photographs.len() {
         bail!("the page captioned {captioned} of {} photographs", photographs.len());
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask build`: the browser's module, into pkg/wasm.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -38,9 +39,13 @@ pub fn build(tools: &Toolbox) -> Result<()> {
     let compiled = paths::wasm_target().join(TARGET).join(PROFILE).join("soli.wasm");
     let folder = paths::root().join("pkg").join("wasm");
     let module = folder.join("soli_bg.wasm");
-    if !is_current(&module, &compiled, tools)? {
+    let stamp = paths::wasm_target().join("pkg.stamp");
+    let current = fingerprint(tools, &compiled, &folder).ok();
+    if current.is_none() || current != fs::read_to_string(&stamp).ok() {
         bind(tools, &compiled, &folder)?;
         optimise(tools, &module)?;
+        fs::write(&stamp, fingerprint(tools, &compiled, &folder)?)
+            .with_context(|| format!("cannot write {}", stamp.display()))?;
     }
     print_sizes(&module)?;
     ui::step("built", "pkg/wasm", started);
@@ -82,16 +87,20 @@ fn optimise(tools: &Toolbox, module: &Path) -> Result<()> {
     fs::remove_file(&unoptimised).with_context(|| format!("cannot remove {}", unoptimised.display()))
 }
 
-/// Whether `module` was made from this `compiled` file, with these tools.
-fn is_current(module: &Path, compiled: &Path, tools: &Toolbox) -> Result<bool> {
-    let time = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified());
-    let newest = [compiled, tools.path(Tool::WasmBindgen)?, tools.path(Tool::WasmOpt)?]
-        .into_iter()
-        .map(|path| time(path).with_context(|| format!("cannot find {}", path.display())))
-        .collect::<Result<Vec<_>>>()?
-        .into_iter()
-        .max();
-    Ok(time(module).ok() >= newest)
+/// What pkg/wasm holds and what it was made of: by the same text next time, nothing has to be done.
+fn fingerprint(tools: &Toolbox, compiled: &Path, folder: &Path) -> Result<String> {
+    let mut text = OPTIMISE.to_owned();
+    for tool in [Tool::WasmBindgen, Tool::WasmOpt] {
+        // The folder of a tool in the cache names its version.
+        text += &format!("\n{}", tools.path(tool)?.display());
+    }
+    for file in [compiled, &folder.join("soli_bg.wasm"), &folder.join("soli.js")] {
+        let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        text += &format!("\n{:016x}", hasher.finish());
+    }
+    Ok(text)
 }
 
 fn print_sizes(module: &Path) -> Result<()> {
@@ -121,21 +130,29 @@ pub fn weights() -> PathBuf {
     paths::root().join("www").join("models").join("soli.safetensors")
 }
 
+/// Fails unless everything that the page loads and no build makes is there.
+///
+/// # Errors
+/// Names the first missing file and where it comes from.
+pub fn check_sources() -> Result<()> {
+    let root = paths::root();
+    check(&root.join("www").join("index.html"), "it is part of the repository")?;
+    check(&root.join("pkg").join("index.js"), "it is part of the repository")?;
+    check(&weights(), "it is part of the repository, and `soli train` makes another")
+}
+
 /// Fails unless everything that the page loads is there.
 ///
 /// # Errors
 /// Names the first missing file and where it comes from.
 pub fn check_page() -> Result<()> {
-    let root = paths::root();
-    for (file, origin) in [
-        (root.join("www/index.html"), "it is part of the repository"),
-        (root.join("pkg/index.js"), "it is part of the repository"),
-        (weights(), "it is part of the repository, or made by `soli train` and `soli export`"),
-        (root.join("pkg/wasm/soli_bg.wasm"), "`cargo xtask build` makes it"),
-    ] {
-        if !file.is_file() {
-            bail!("{} is missing; {origin}", file.strip_prefix(root).unwrap_or(&file).display());
-        }
+    check_sources()?;
+    check(&paths::root().join("pkg").join("wasm").join("soli_bg.wasm"), "`cargo xtask build` makes it")
+}
+
+fn check(file: &Path, origin: &str) -> Result<()> {
+    if !file.is_file() {
+        bail!("{} is missing; {origin}", file.strip_prefix(paths::root()).unwrap_or(file).display());
     }
     Ok(())
 }
