@@ -16,7 +16,7 @@ use crate::{paths, ui, wasm};
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    serve: serve::Args,
+    serve: serve::Port,
     /// Leave after the captions instead of serving the page.
     #[arg(long)]
     once: bool,

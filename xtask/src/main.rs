@@ -31,7 +31,7 @@ enum Verb {
     /// Build the browser's WebAssembly module into pkg/wasm.
     Build,
     /// Serve the page of an earlier `build` until Ctrl-C.
-    Serve(serve::Args),
+    Serve(serve::Port),
     /// Set up, build, caption the bundled photographs in headless Chromium, then serve the page.
     Demo(demo::Args),
     /// Everything: formatting, lints, documentation, native and browser tests.
@@ -57,5 +57,15 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
     }
 }

@@ -16,7 +16,7 @@ const WORKERS: usize = 4;
 
 /// Where to serve.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct Port {
     /// Port to serve at; 0 takes any free one.
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
@@ -26,7 +26,7 @@ pub struct Args {
 ///
 /// # Errors
 /// When the port is taken, or something that the page loads is missing.
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &Port) -> Result<()> {
     let site = Site::start(args.port)?;
     wasm::check_page()?;
     site.announce_and_wait()
