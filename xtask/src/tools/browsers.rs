@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 use super::{Found, apt, from_env, on_path, version_of};
 use crate::ui;
@@ -24,7 +24,10 @@ const FIREFOX_PLACES: [&str; 2] =
 /// # Errors
 /// Says how to install it.
 pub fn chromium() -> Result<Found> {
-    let find = || browser("SOLI_CHROMIUM", &CHROMIUM_NAMES, &CHROMIUM_PLACES);
+    if let Some(found) = named_by("SOLI_CHROMIUM")? {
+        return Ok(found);
+    }
+    let find = || browser(&CHROMIUM_NAMES, &CHROMIUM_PLACES);
     found_or_apt("chromium", &["chromium"], find, || {
         "install Chromium or Chrome (https://www.google.com/chrome), or set SOLI_CHROMIUM to its executable"
             .into()
@@ -36,7 +39,10 @@ pub fn chromium() -> Result<Found> {
 /// # Errors
 /// Says how to install it.
 pub fn firefox() -> Result<Found> {
-    let find = || browser("SOLI_FIREFOX", &FIREFOX_NAMES, &FIREFOX_PLACES);
+    if let Some(found) = named_by("SOLI_FIREFOX")? {
+        return Ok(found);
+    }
+    let find = || browser(&FIREFOX_NAMES, &FIREFOX_PLACES);
     found_or_apt("firefox", &["firefox-esr"], find, || {
         "install Firefox (https://www.firefox.com), or set SOLI_FIREFOX to its executable".into()
     })
@@ -47,11 +53,14 @@ pub fn firefox() -> Result<Found> {
 /// # Errors
 /// Says how to install it.
 pub fn chromedriver() -> Result<Found> {
+    if let Some(found) = named_by("SOLI_CHROMEDRIVER")? {
+        return Ok(found);
+    }
     let chromium = chromium()?;
     let wanted = version_of(&chromium.path).map(|version| version.major());
     let beside = chromium.path.parent().map(|folder| folder.join("chromedriver"));
     let find = || {
-        let places = [from_env("SOLI_CHROMEDRIVER"), on_path("chromedriver"), beside.clone()];
+        let places = [on_path("chromedriver"), beside.clone()];
         places.into_iter().flatten().find_map(|path| {
             let version = version_of(&path)?;
             let fits = wanted.is_none_or(|major| version.major() == major);
@@ -88,11 +97,19 @@ fn found_or_apt(
     })
 }
 
-fn browser(variable: &str, names: &[&str], places: &[&str]) -> Option<Found> {
-    let set = from_env(variable);
+/// The executable that the user names, which must run: another one in its place would be a surprise.
+fn named_by(variable: &str) -> Result<Option<Found>> {
+    let Some(path) = from_env(variable) else { return Ok(None) };
+    match describe(&path) {
+        Some(note) => Ok(Some(Found { path, note })),
+        None => bail!("{variable} is {}, which does not run: correct it or unset it", path.display()),
+    }
+}
+
+fn browser(names: &[&str], places: &[&str]) -> Option<Found> {
     let named = names.iter().filter_map(|name| on_path(name));
     let placed = places.iter().map(PathBuf::from).filter(|path| path.is_file());
-    set.into_iter().chain(named).chain(placed).find_map(|path| {
+    named.chain(placed).find_map(|path| {
         let note = describe(&path)?;
         Some(Found { path, note })
     })
