@@ -1,2 +1,71 @@
-//! The project's chores.
-fn main() {}
+//! The project's chores: `cargo xtask <verb>`. One file a verb.
+
+mod checks;
+mod cmd;
+mod demo;
+mod lint;
+mod paths;
+mod serve;
+mod setup;
+mod test;
+mod tools;
+mod ui;
+mod wasm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The chores of the soli project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Install whatever the other verbs need and this machine lacks.
+    Setup(setup::Args),
+    /// Build the browser's WebAssembly module into pkg/wasm.
+    Build,
+    /// Serve the page of an earlier `build` until Ctrl-C.
+    Serve(serve::Port),
+    /// Set up, build, caption the bundled photographs in headless Chromium, then serve the page.
+    Demo(demo::Args),
+    /// Everything: formatting, lints, documentation, native and browser tests.
+    Test,
+    /// Formatting, clippy, documentation and licences, without any test.
+    Lint,
+}
+
+fn main() -> ExitCode {
+    let done = |()| ExitCode::SUCCESS;
+    let outcome = match Cli::parse().verb {
+        Verb::Setup(args) => setup::run(&args).map(done),
+        Verb::Build => wasm::run().map(done),
+        Verb::Serve(args) => serve::run(&args).map(done),
+        Verb::Demo(args) => demo::run(&args).map(done),
+        Verb::Test => test::run(),
+        Verb::Lint => lint::run(),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            // One line: what went wrong, why, what to do.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

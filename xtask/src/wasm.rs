@@ -1,0 +1,158 @@
+//! `cargo xtask build`: the browser's module, into pkg/wasm.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cmd::Cmd;
+use crate::setup::{self, Toolbox};
+use crate::tools::Tool;
+use crate::tools::wasm_target::TARGET;
+use crate::{paths, ui};
+
+/// Cargo's profile for the module, and for the tests in browsers: so they share their compiled dependencies.
+pub const PROFILE: &str = "wasm";
+/// For speed: `-Os` halves the speed of the matrix products, `--all-features` makes modules that do not load.
+const OPTIMISE: &str = "-O3";
+
+/// Runs `cargo xtask build`.
+///
+/// # Errors
+/// Names the step that failed.
+pub fn run() -> Result<()> {
+    let tools = setup::ensure(setup::BUILD)?;
+    tools.complete()?;
+    build(&tools)
+}
+
+/// Builds the module and prints its sizes.
+///
+/// # Errors
+/// Names the step that failed.
+pub fn build(tools: &Toolbox) -> Result<()> {
+    let started = Instant::now();
+    ui::line("build");
+    compile(tools)?;
+    let compiled = paths::wasm_target().join(TARGET).join(PROFILE).join("soli.wasm");
+    let folder = paths::root().join("pkg").join("wasm");
+    let module = folder.join("soli_bg.wasm");
+    let stamp = paths::wasm_target().join("pkg.stamp");
+    let current = fingerprint(tools, &compiled, &folder).ok();
+    if current.is_none() || current != fs::read_to_string(&stamp).ok() {
+        bind(tools, &compiled, &folder)?;
+        optimise(tools, &module)?;
+        fs::write(&stamp, fingerprint(tools, &compiled, &folder)?)
+            .with_context(|| format!("cannot write {}", stamp.display()))?;
+    }
+    print_sizes(&module)?;
+    ui::step("built", "pkg/wasm", started);
+    Ok(())
+}
+
+fn compile(tools: &Toolbox) -> Result<()> {
+    tools.path(Tool::WasmTarget)?;
+    // The cdylib is asked for here, not in Cargo.toml: beside an rlib there it would silently lose its fat LTO.
+    let cargo = Cmd::new("cargo")
+        .args(["rustc", "--package", "soli", "--lib", "--crate-type", "cdylib", "--target", TARGET])
+        .args(["--profile", PROFILE]);
+    tools.toolchain.apply(cargo).fix("see the compiler's message above").run()
+}
+
+fn bind(tools: &Toolbox, compiled: &Path, folder: &Path) -> Result<()> {
+    // Old output must not outlive a failure.
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    Cmd::new(tools.path(Tool::WasmBindgen)?)
+        .args(["--target", "web", "--out-name", "soli", "--out-dir"])
+        .arg(folder)
+        .arg(compiled)
+        .fix("its version must be that of wasm-bindgen in Cargo.lock: `cargo xtask setup` sees to that")
+        .output()
+        .map(drop)
+}
+
+fn optimise(tools: &Toolbox, module: &Path) -> Result<()> {
+    let unoptimised = module.with_extension("wasm.in");
+    fs::rename(module, &unoptimised).with_context(|| format!("cannot move {}", module.display()))?;
+    Cmd::new(tools.path(Tool::WasmOpt)?)
+        .args([OPTIMISE, "-o"])
+        .arg(module)
+        .arg(&unoptimised)
+        .fix("`cargo xtask setup` installs the version that is known to work")
+        .output()?;
+    fs::remove_file(&unoptimised).with_context(|| format!("cannot remove {}", unoptimised.display()))
+}
+
+/// What pkg/wasm holds and what it was made of: by the same text next time, nothing has to be done.
+fn fingerprint(tools: &Toolbox, compiled: &Path, folder: &Path) -> Result<String> {
+    let mut text = OPTIMISE.to_owned();
+    for tool in [Tool::WasmBindgen, Tool::WasmOpt] {
+        // The folder of a tool in the cache names its version.
+        text += &format!("\n{}", tools.path(tool)?.display());
+    }
+    for file in [compiled, &folder.join("soli_bg.wasm"), &folder.join("soli.js")] {
+        let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        text += &format!("\n{:016x}", hasher.finish());
+    }
+    Ok(text)
+}
+
+fn print_sizes(module: &Path) -> Result<()> {
+    let raw = fs::metadata(module).with_context(|| format!("cannot find {}", module.display()))?.len();
+    ui::line(format_args!(
+        "  size      soli_bg.wasm {} raw, {} brotli",
+        ui::bytes(raw),
+        ui::bytes(brotli_size(module)?)
+    ));
+    let weights = weights();
+    if let Ok(meta) = fs::metadata(&weights) {
+        ui::line(format_args!("  size      soli.safetensors {}", ui::bytes(meta.len())));
+    }
+    Ok(())
+}
+
+/// The size that a server would send, by Node's brotli.
+fn brotli_size(file: &Path) -> Result<u64> {
+    let program = "const z=require('zlib'),f=require('fs');console.log(z.brotliCompressSync(\
+                   f.readFileSync(process.argv[1]),{params:{[z.constants.BROTLI_PARAM_SIZE_HINT]:1<<21}}).length)";
+    let printed = Cmd::new("node").args(["-e", program]).arg(file).output()?;
+    printed.parse().with_context(|| format!("node printed `{printed}` instead of a size"))
+}
+
+/// The weights that the page loads.
+pub fn weights() -> PathBuf {
+    paths::root().join("www").join("models").join("soli.safetensors")
+}
+
+/// Fails unless everything that the page loads and no build makes is there.
+///
+/// # Errors
+/// Names the first missing file and where it comes from.
+pub fn check_sources() -> Result<()> {
+    let root = paths::root();
+    check(&root.join("www").join("index.html"), "it is part of the repository")?;
+    check(&root.join("pkg").join("index.js"), "it is part of the repository")?;
+    check(&weights(), "it is part of the repository, and `soli train` makes another")
+}
+
+/// Fails unless everything that the page loads is there.
+///
+/// # Errors
+/// Names the first missing file and where it comes from.
+pub fn check_page() -> Result<()> {
+    check_sources()?;
+    check(&paths::root().join("pkg").join("wasm").join("soli_bg.wasm"), "`cargo xtask build` makes it")
+}
+
+fn check(file: &Path, origin: &str) -> Result<()> {
+    if !file.is_file() {
+        bail!("{} is missing; {origin}", file.strip_prefix(paths::root()).unwrap_or(file).display());
+    }
+    Ok(())
+}
