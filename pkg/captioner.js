@@ -5,7 +5,9 @@ import { startLocalRunner } from './runner-local.js';
 import { startWorkerRunner } from './runner-worker.js';
 import { readWeights } from './weights.js';
 
-const MAX_BEAM = 8;
+/** Ranges of the options, ends included. The longest caption is the weights' business: a longer wish is no error. */
+const BEAM = { min: 1, max: 8 };
+const MAX_TOKENS = { min: 2, max: 0xffff };
 
 /** Only `Captioner.load` holds this, so nobody can construct a captioner that has no weights. */
 const FROM_LOAD = Symbol('from load');
@@ -108,14 +110,17 @@ function disposedError() {
 
 function checkedOptions({ beam, maxTokens }) {
   const options = {};
-  if (beam !== undefined) options.beam = wholeNumber('beam', beam, MAX_BEAM);
-  if (maxTokens !== undefined) options.maxTokens = wholeNumber('maxTokens', maxTokens, 0xffff);
+  if (beam !== undefined) options.beam = wholeNumber('beam', beam, BEAM);
+  if (maxTokens !== undefined) options.maxTokens = wholeNumber('maxTokens', maxTokens, MAX_TOKENS);
   return options;
 }
 
-function wholeNumber(name, value, max) {
-  if (!Number.isInteger(value) || value < 1 || value > max) {
-    throw new SoliError('invalid-options', `\`${name}\` must be a whole number from 1 to ${max}, but is ${String(value)}`);
+function wholeNumber(name, value, { min, max }) {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new SoliError(
+      'invalid-options',
+      `\`${name}\` must be a whole number from ${min} to ${max}, but is ${String(value)}`,
+    );
   }
   return value;
 }

@@ -32,7 +32,7 @@ export interface LoadOptions {
 export interface CaptionOptions {
   /** Captions followed side by side, 1 (fastest) to 8. Default 3. */
   beam?: number;
-  /** Upper limit of the caption's length, in tokens. The default is the weights' own limit. */
+  /** Upper limit of the caption's length in tokens, its end included: at least 2. Default: what the weights allow. */
   maxTokens?: number;
   /** Gives the caption up: the promise rejects at once with `signal.reason`. */
   signal?: AbortSignal;
@@ -41,7 +41,7 @@ export interface CaptionOptions {
 export interface Caption {
   /** The caption, lower case, without a full stop. */
   text: string;
-  /** Mean log-probability of a token: 0 is certain, more negative is less sure. */
+  /** Mean log-probability of the tokens, the end included: 0 is certain, more negative is less sure. */
   score: number;
   /** The words and punctuation marks, in order. */
   tokens: string[];

@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { open, photos } from './helpers.mjs';
 import { withOrientation } from './jpeg.mjs';
-import { serve } from './server.mjs';
 
 const photo = await readFile(photos[0]);
 
@@ -49,8 +48,8 @@ describe('the package', () => {
   });
 
   test('maxTokens limits the caption', async () => {
-    const tokens = await page.evaluate(async () => (await soli.caption(photo, { maxTokens: 2 })).tokens);
-    assert.ok(tokens.length <= 2, tokens.join(' '));
+    const tokens = await page.evaluate(async () => (await soli.caption(photo, { maxTokens: 3 })).tokens);
+    assert.ok(tokens.length < 3, `the end counts too: ${tokens.join(' ')}`);
   });
 
   test('every kind of source gives the same caption', async () => {
@@ -224,19 +223,15 @@ describe('the package', () => {
     }
 
     test('a canvas tainted by another site: tainted-canvas', async () => {
-      const other = await serve(); // another port is another origin
-      try {
-        const address = new URL('photos/cat.jpg', other.url).href;
-        const error = await page.evaluate(async (address) => {
-          const image = new Image();
-          image.src = address;
-          await image.decode();
-          return failure(soli.caption(image));
-        }, address);
-        assert.equal(error.code, 'tainted-canvas');
-      } finally {
-        await other.close();
-      }
+      const address = 'https://another.example/cat.jpg';
+      await page.route(address, (route) => route.fulfill({ contentType: 'image/jpeg', body: photo }));
+      const error = await page.evaluate(async (address) => {
+        const image = new Image();
+        image.src = address;
+        await image.decode();
+        return failure(soli.caption(image));
+      }, address);
+      assert.equal(error.code, 'tainted-canvas');
     });
 
     test('the captioner still works after all of that', async () => {
@@ -246,7 +241,7 @@ describe('the package', () => {
 
   test('options outside their range: invalid-options', async () => {
     const errors = await page.evaluate(async () => {
-      const bad = [{ beam: 0 }, { beam: 9 }, { beam: 2.5 }, { beam: '3' }, { maxTokens: 0 }, { maxTokens: NaN }];
+      const bad = [{ beam: 0 }, { beam: 9 }, { beam: 2.5 }, { beam: '3' }, { maxTokens: 1 }, { maxTokens: NaN }];
       return Promise.all(bad.map((options) => failure(soli.caption(photo, options))));
     });
     for (const error of errors) assert.equal(error.code, 'invalid-options', JSON.stringify(error));
