@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" />
+
 /** Anything that shows a picture. A string is a URL. */
 export type PictureSource =
   | HTMLImageElement

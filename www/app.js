@@ -30,9 +30,9 @@ async function describe(source) {
   current = new AbortController();
   const { signal } = current;
   view.busy();
+  const soli = await captioner().catch(() => null); // what went wrong is told where the loading is watched
+  if (!soli || signal.aborted) return;
   try {
-    const soli = await captioner();
-    if (signal.aborted) return;
     view.caption(await soli.caption(source, { signal }));
   } catch (error) {
     if (!signal.aborted) view.failed(trouble(error));

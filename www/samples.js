@@ -1,8 +1,8 @@
-/** The bundled photographs, free to use; photos/README.md names their sources. */
+/** The bundled photographs; photos/README.md names their sources. */
 const SAMPLES = [
-  { file: './photos/cat.jpg', alt: 'Sample: a cat' },
-  { file: './photos/astronaut.jpg', alt: 'Sample: an astronaut' },
-  { file: './photos/coffee.jpg', alt: 'Sample: a cup of coffee' },
+  { file: './photos/cat.jpg', alt: 'Sample: a cat', credit: 'Stefan van der Walt, CC0' },
+  { file: './photos/astronaut.jpg', alt: 'Sample: an astronaut', credit: 'NASA, public domain' },
+  { file: './photos/coffee.jpg', alt: 'Sample: a cup of coffee', credit: 'Rachel Michetti, CC0' },
 ];
 
 /**
@@ -12,7 +12,7 @@ const SAMPLES = [
  * @param {{ onPicture(file: Blob): void, onTrouble(error: Error): void }} listener
  */
 export function listSamples(list, { onPicture, onTrouble }) {
-  for (const { file, alt } of SAMPLES) {
+  for (const { file, alt, credit } of SAMPLES) {
     const image = Object.assign(document.createElement('img'), { src: new URL(file, import.meta.url), alt });
     const button = Object.assign(document.createElement('button'), { type: 'button' });
     button.append(image);
@@ -26,7 +26,7 @@ export function listSamples(list, { onPicture, onTrouble }) {
       }
     });
     const item = document.createElement('li');
-    item.append(button);
+    item.append(button, Object.assign(document.createElement('small'), { textContent: credit }));
     list.append(item);
   }
 }

@@ -243,6 +243,9 @@ describe('the page while the network loads', () => {
       await page.goto(world.url);
       await page.waitForSelector('#result[data-state=error]');
       assert.match(await page.textContent('#caption'), /could not be loaded/);
+      // A picture makes the page try again by itself; when that fails too, the button is still there.
+      const early = await resultOf(page, () => page.click('#samples button'));
+      assert.deepEqual([early.state, await page.isVisible('#retry')], ['error', true]);
 
       mode = 'slow';
       await page.click('#retry');
