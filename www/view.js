@@ -39,7 +39,7 @@ export const view = {
 
   loading({ loaded, total }) {
     loading.hidden = false;
-    elements['progress-name'].textContent = `Loading the network: ${megabytes(loaded, total)}`;
+    elements['progress-name'].textContent = `Loading the captioner: ${megabytes(loaded, total)}`;
     // Without a total the bar stays indeterminate, which is what leaving out `value` means.
     if (total) {
       progress.max = total;

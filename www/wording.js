@@ -30,8 +30,8 @@ export function megabytes(loaded, total) {
 }
 
 const SENTENCES = {
-  'fetch-failed': 'The network could not be loaded. Are you online?',
-  'invalid-weights': 'The network’s file is damaged. Reload the page, please.',
+  'fetch-failed': 'The captioner could not be loaded. Are you online?',
+  'invalid-weights': 'The captioner’s file is damaged. Reload the page, please.',
   'wasm-failed': 'This browser cannot run the captioner: it lacks WebAssembly with SIMD. A newer browser can.',
   'decode-failed': 'This is not a picture that the browser can read. Try a JPEG, PNG or WebP file.',
   'tainted-canvas': 'This picture belongs to another site that does not allow it to be read.',

@@ -250,7 +250,7 @@ describe('the page while the network loads', () => {
       mode = 'slow';
       await page.click('#retry');
       await page.waitForFunction(() => document.getElementById('progress').value > 0);
-      assert.match(await page.textContent('#progress-name'), /^Loading the network: [\d.]+ of [\d.]+ MB$/);
+      assert.match(await page.textContent('#progress-name'), /^Loading the captioner: [\d.]+ of [\d.]+ MB$/);
       const share = await page.evaluate(() => {
         const { value, max } = document.getElementById('progress');
         return value / max;
