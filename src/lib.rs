@@ -3,7 +3,7 @@
 //! The network is described once, in this crate; the trainer and the browser share it. Everything is
 //! channels-last (NHWC).
 
-// pub mod captioner;
+pub mod captioner;
 pub mod config;
 pub mod decoder;
 pub mod embedding;
@@ -14,4 +14,6 @@ pub mod kernels;
 pub mod model;
 pub mod search;
 pub mod vocab;
+#[cfg(target_arch = "wasm32")]
+pub mod web;
 pub mod weights;

@@ -1,12 +1,13 @@
 //! The WebAssembly surface over [`Captioner`], nothing else. `pkg/` is what a web developer meets.
 //!
-//! Every failure is thrown as a JavaScript `Error` with a `code` (see [`crate::Error::code`]). Anything else that
+//! Every failure is thrown as a JavaScript `Error` with a `code` (see [`Error::code`]). Anything else that
 //! leaves this module is a trap, after which the whole instance has to be thrown away.
 
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
 use crate::captioner::{CaptionOptions, Captioner};
+use crate::error::Error;
 use crate::image::Rgba;
 use crate::weights::Provenance;
 
@@ -70,7 +71,7 @@ impl WebCaptioner {
         options: JsValue,
     ) -> Result<JsValue, JsValue> {
         let options = read_options(options)?;
-        let image = Rgba::new(width, height, rgba).map_err(crate::Error::from);
+        let image = Rgba::new(width, height, rgba).map_err(Error::from);
         let caption = image
             .and_then(|image| self.0.caption(&image, &options))
             .map_err(|error| thrown(error.code(), &error))?;
