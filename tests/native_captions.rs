@@ -38,7 +38,9 @@ fn read(relative: &str) -> Vec<u8> {
 }
 
 fn decode(relative: &str) -> image::RgbaImage {
-    image::load_from_memory(&read(relative)).unwrap_or_else(|error| panic!("{relative}: {error}")).into_rgba8()
+    image::load_from_memory(&read(relative))
+        .unwrap_or_else(|error| panic!("{relative}: {error}"))
+        .into_rgba8()
 }
 
 fn caption_all() -> Vec<Recorded> {

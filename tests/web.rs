@@ -72,7 +72,12 @@ fn assert_as_recorded(soli: &WebCaptioner, picture: &str, size: (u32, u32), rgba
         assert_eq!(here.text, native.text, "{picture}, beam {beam}");
         assert_eq!(here.tokens, native.tokens, "{picture}, beam {beam}");
         let gap = (here.score - native.score).abs();
-        assert!(gap <= tolerance, "{picture}, beam {beam}: score {} here, {} native", here.score, native.score);
+        assert!(
+            gap <= tolerance,
+            "{picture}, beam {beam}: score {} here, {} native",
+            here.score,
+            native.score
+        );
     }
 }
 
