@@ -14,4 +14,6 @@ pub mod kernels;
 pub mod model;
 pub mod search;
 pub mod vocab;
+#[cfg(target_arch = "wasm32")]
+pub mod web;
 pub mod weights;

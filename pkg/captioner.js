@@ -1,0 +1,126 @@
+import { SoliError } from './errors.js';
+import { SerialQueue } from './queue.js';
+import { readPixels } from './source.js';
+import { startLocalRunner } from './runner-local.js';
+import { startWorkerRunner } from './runner-worker.js';
+import { readWeights } from './weights.js';
+
+/** Ranges of the options, ends included. The longest caption is the weights' business: a longer wish is no error. */
+const BEAM = { min: 1, max: 8 };
+const MAX_TOKENS = { min: 2, max: 0xffff };
+
+/** Only `Captioner.load` holds this, so nobody can construct a captioner that has no weights. */
+const FROM_LOAD = Symbol('from load');
+
+/** A loaded captioner. See index.d.ts for the documentation of what is public. */
+export class Captioner {
+  /** The weights file as a Blob: immutable, outside of the page's heap, cheap to hand to another worker. */
+  #weights;
+  /** What runs the network now; null after a crash, until the next call starts another. */
+  #runner;
+  #info;
+  #queue = new SerialQueue();
+  #disposed = false;
+
+  constructor(key, weights, runner) {
+    if (key !== FROM_LOAD) throw new TypeError('use `await Captioner.load({ weights })`, not `new Captioner()`');
+    this.#weights = weights;
+    this.#runner = runner;
+    this.#info = Object.freeze(runner.info);
+  }
+
+  static async load({ weights, onProgress, signal } = {}) {
+    signal?.throwIfAborted();
+    const blob = await readWeights(weights, { onProgress, signal });
+    return new Captioner(FROM_LOAD, blob, await startRunner(blob, signal));
+  }
+
+  get info() {
+    return this.#info;
+  }
+
+  get thread() {
+    return this.#runner?.thread ?? null;
+  }
+
+  get disposed() {
+    return this.#disposed;
+  }
+
+  async caption(source, { beam, maxTokens, signal } = {}) {
+    this.#assertUsable();
+    signal?.throwIfAborted();
+    const options = checkedOptions({ beam, maxTokens });
+    // Read before waiting for anything: a video or a canvas is captioned as it is at the moment of the call.
+    const pixels = await readPixels(source, { signal });
+    this.#assertUsable();
+    return this.#queue.run(() => this.#run(pixels, options), signal);
+  }
+
+  dispose() {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#queue.close(disposedError());
+    this.#runner?.dispose();
+    this.#runner = null;
+    this.#weights = null;
+  }
+
+  async #run(pixels, options) {
+    const runner = this.#runner ?? (await startRunner(this.#weights));
+    if (this.#disposed) {
+      runner.dispose();
+      throw disposedError();
+    }
+    this.#runner = runner;
+    try {
+      return await runner.caption(pixels, options);
+    } catch (error) {
+      if (error instanceof SoliError && error.code === 'crashed' && this.#runner === runner) {
+        // A trapped instance has undefined memory: never used again. The next call starts from the kept weights.
+        this.#runner = null;
+        runner.dispose();
+      }
+      throw error;
+    }
+  }
+
+  #assertUsable() {
+    if (this.#disposed) throw disposedError();
+  }
+}
+
+// Older engines have no Symbol.dispose; there the method is simply absent.
+if (Symbol.dispose) {
+  Object.defineProperty(Captioner.prototype, Symbol.dispose, {
+    value: Captioner.prototype.dispose,
+    configurable: true,
+    writable: true,
+  });
+}
+
+/** A worker where there are workers; the page's own thread otherwise. */
+async function startRunner(weights, signal) {
+  return (await startWorkerRunner(weights, signal)) ?? startLocalRunner(weights, signal);
+}
+
+function disposedError() {
+  return new SoliError('disposed', 'this captioner was disposed: load another one');
+}
+
+function checkedOptions({ beam, maxTokens }) {
+  const options = {};
+  if (beam !== undefined) options.beam = wholeNumber('beam', beam, BEAM);
+  if (maxTokens !== undefined) options.maxTokens = wholeNumber('maxTokens', maxTokens, MAX_TOKENS);
+  return options;
+}
+
+function wholeNumber(name, value, { min, max }) {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new SoliError(
+      'invalid-options',
+      `\`${name}\` must be a whole number from ${min} to ${max}, but is ${String(value)}`,
+    );
+  }
+  return value;
+}

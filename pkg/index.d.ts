@@ -1,0 +1,126 @@
+/// <reference lib="esnext.disposable" />
+
+/** Anything that shows a picture. A string is a URL. */
+export type PictureSource =
+  | HTMLImageElement
+  | HTMLVideoElement
+  | HTMLCanvasElement
+  | OffscreenCanvas
+  | ImageBitmap
+  | ImageData
+  | VideoFrame
+  | Blob
+  | URL
+  | string;
+
+/** Where the weights come from. A string is a URL. */
+export type WeightsSource = URL | string | ArrayBuffer | ArrayBufferView<ArrayBuffer> | Blob | Response;
+
+export interface LoadProgress {
+  /** Bytes here so far. */
+  loaded: number;
+  /** Bytes in all; `null` while the server does not say. */
+  total: number | null;
+}
+
+export interface LoadOptions {
+  weights: WeightsSource;
+  /** Called for every piece that arrives. */
+  onProgress?: (progress: LoadProgress) => void;
+  /** Stops the loading at any step; the promise rejects with `signal.reason`. */
+  signal?: AbortSignal;
+}
+
+export interface CaptionOptions {
+  /** Captions followed side by side, 1 (fastest) to 8. Default 3. */
+  beam?: number;
+  /** Upper limit of the caption's length in tokens, its end included: at least 2. Default: what the weights allow. */
+  maxTokens?: number;
+  /** Gives the caption up: the promise rejects at once with `signal.reason`. */
+  signal?: AbortSignal;
+}
+
+export interface Caption {
+  /** The caption, lower case, without a full stop. */
+  text: string;
+  /** Mean log-probability of the tokens, the end included: 0 is certain, more negative is less sure. */
+  score: number;
+  /** The words and punctuation marks, in order. */
+  tokens: string[];
+  /** Milliseconds from pixels to words; decoding the picture and waiting for other captions are not counted. */
+  ms: number;
+}
+
+export interface WeightsInfo {
+  /** Side, in pixels, of the square that the network looks at. */
+  readonly inputSide: number;
+  /** Number of words and marks known. */
+  readonly vocabSize: number;
+  /** The longest caption possible, in tokens. */
+  readonly maxTokens: number;
+  /** How these weights were made, as written by the trainer. */
+  readonly provenance: unknown;
+}
+
+/**
+ * - `invalid-weights`: not a weights file, damaged, or of another version
+ * - `fetch-failed`: weights or picture could not be fetched
+ * - `wasm-failed`: the WebAssembly module could not be started here
+ * - `unsupported-source`: this is nothing that shows a picture
+ * - `decode-failed`: there is no picture to be read in it
+ * - `tainted-canvas`: another site's picture, whose pixels the browser does not hand out
+ * - `invalid-image`: sizes that cannot be captioned
+ * - `invalid-options`: an option outside its range
+ * - `crashed`: the network's instance trapped; it was replaced, so the next call works again
+ * - `disposed`: the captioner was disposed
+ * - `internal`: a fault of soli's own; please report it
+ */
+export type SoliErrorCode =
+  | 'invalid-weights'
+  | 'fetch-failed'
+  | 'wasm-failed'
+  | 'unsupported-source'
+  | 'decode-failed'
+  | 'tainted-canvas'
+  | 'invalid-image'
+  | 'invalid-options'
+  | 'crashed'
+  | 'disposed'
+  | 'internal';
+
+/** Every failure that soli reports. An aborted call rejects with `signal.reason` instead, as `fetch` does. */
+export class SoliError extends Error {
+  constructor(code: SoliErrorCode, message: string, options?: ErrorOptions);
+  readonly code: SoliErrorCode;
+}
+
+/** A captioner with its weights loaded, in a worker of its own. */
+export class Captioner implements Disposable {
+  private constructor();
+
+  /**
+   * Loads the weights and starts a worker (or, where there are no workers, uses the page's own thread).
+   * @throws {SoliError} `invalid-weights`, `fetch-failed`, `wasm-failed`
+   */
+  static load(options: LoadOptions): Promise<Captioner>;
+
+  /** What is loaded. */
+  readonly info: WeightsInfo;
+
+  /** Where the network runs; `null` between a crash and the next call, and after `dispose()`. */
+  readonly thread: 'worker' | 'main' | null;
+
+  /** Whether `dispose()` was called. */
+  readonly disposed: boolean;
+
+  /**
+   * Captions one picture. The picture is read at once (a video or canvas as it is now, an EXIF orientation applied,
+   * a side beyond 1024 px shrunk); then calls take their turn, one at a time.
+   * @throws {SoliError} every code but `invalid-weights`
+   */
+  caption(source: PictureSource, options?: CaptionOptions): Promise<Caption>;
+
+  /** Ends the worker and frees its memory; calls under way reject with `disposed`. May be called twice. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}

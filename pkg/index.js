@@ -1,0 +1,3 @@
+/** soli: captions pictures in the browser, on the user's own device. Types and documentation: index.d.ts. */
+export { Captioner } from './captioner.js';
+export { SoliError } from './errors.js';

@@ -1,0 +1,32 @@
+/**
+ * The worker's side: one Engine, one request at a time (the page keeps the queue).
+ *
+ * page to worker: { type: 'load', weights: Blob }, { type: 'caption', pixels, options }
+ * worker to page: { type: 'up' }, then for every request { type: 'done', value } or { type: 'failed', code, message }
+ */
+import { Engine } from './engine.js';
+import { SoliError, describe } from './errors.js';
+
+let engine;
+
+const handlers = {
+  async load({ weights }) {
+    engine = await Engine.load(weights);
+    return engine.info;
+  },
+  caption({ pixels, options }) {
+    return engine.caption(pixels, options);
+  },
+};
+
+self.addEventListener('message', async ({ data: request }) => {
+  try {
+    self.postMessage({ type: 'done', value: await handlers[request.type](request) });
+  } catch (error) {
+    const code = error instanceof SoliError ? error.code : 'crashed';
+    self.postMessage({ type: 'failed', code, message: describe(error) });
+  }
+});
+
+// Tells the page that the script itself could be loaded and started here.
+self.postMessage({ type: 'up' });

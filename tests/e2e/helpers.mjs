@@ -1,0 +1,91 @@
+/** What the tests share: the served page, one browser, and short words for what people do on the page. */
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { launchChromium } from './browser.mjs';
+import { serve } from './server.mjs';
+
+const PHOTOS = fileURLToPath(new URL('../../www/photos/', import.meta.url));
+
+/** The bundled photographs. */
+export const photos = ['cat.jpg', 'astronaut.jpg', 'coffee.jpg'].map((name) => PHOTOS + name);
+
+/** How long anything may take before a test fails; generous, because machines are shared. */
+export const PATIENCE = 60_000;
+
+/** The page as `SOLI_URL` serves it, or served from the checkout. */
+export async function site(doctored) {
+  const given = process.env.SOLI_URL;
+  if (given && !doctored) return { url: given, origin: new URL(given).origin, close: async () => {} };
+  return serve(doctored);
+}
+
+/** A browser, a server, and pages that fail the test when the page throws. */
+export async function open({ doctored, args } = {}) {
+  const [server, browser] = await Promise.all([site(doctored), launchChromium({ args })]);
+  const faults = [];
+  return {
+    ...server,
+    browser,
+    faults,
+    async page(options = {}, prepare = async () => {}) {
+      const context = await browser.newContext(options);
+      context.setDefaultTimeout(PATIENCE);
+      const page = await context.newPage();
+      page.on('pageerror', (error) => faults.push(String(error)));
+      await prepare(page, context);
+      return page;
+    },
+    /** The page of soli itself, with the network loaded. */
+    async soli(options, prepare) {
+      const page = await this.page(options, prepare);
+      await page.goto(server.url);
+      await page.waitForSelector('#result[data-ready]');
+      return page;
+    },
+    /** An empty page of the same host, where `soliModule` is the package and `weights` its usual address. */
+    async blank(prepare) {
+      const page = await this.page({}, prepare);
+      await page.route(new URL('blank.html', server.url).href, (route) =>
+        route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>blank</title>' }),
+      );
+      await page.goto(new URL('blank.html', server.url).href);
+      await page.evaluate(async () => {
+        window.soliModule = await import(new URL('pkg/index.js', location.href).href);
+        window.weights = new URL('models/soli.safetensors', location.href).href;
+        /** A promise's failure as something that crosses to the test: `code` is SoliError's, or an abort's name. */
+        window.failure = (promise) =>
+          promise.then(
+            () => null,
+            (error) => ({
+              code: error instanceof window.soliModule.SoliError ? error.code : error.name,
+              message: error.message,
+            }),
+          );
+      });
+      return page;
+    },
+    async close() {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+/** Waits for the caption (or the error) that follows `act`, and gives what the page says about it. */
+export async function resultOf(page, act) {
+  await page.evaluate(() => {
+    document.getElementById('result').dataset.state = 'before';
+  });
+  await act();
+  await page.waitForSelector('#result:is([data-state=done], [data-state=error])');
+  return page.evaluate(() => {
+    const { state, text, score, ms } = document.getElementById('result').dataset;
+    return { state, text, score: Number(score), ms: Number(ms), shown: document.getElementById('caption').textContent };
+  });
+}
+
+/** A file's bytes and type in the form that Playwright's file inputs take. */
+export async function upload(path, mimeType = 'image/jpeg') {
+  return { name: basename(path), mimeType, buffer: await readFile(path) };
+}

@@ -1,0 +1,541 @@
+/** The npm package in Chromium: every kind of source, every way to stop, every error. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+import { open, photos } from './helpers.mjs';
+import { withOrientation } from './jpeg.mjs';
+
+const photo = await readFile(photos[0]);
+
+/** Runs in the page: the photograph as a Blob, and a loaded captioner. */
+async function prepare(page) {
+  await page.evaluate(async (bytes) => {
+    window.photo = new Blob([new Uint8Array(bytes)], { type: 'image/jpeg' });
+    window.soli = await soliModule.Captioner.load({ weights });
+  }, [...photo]);
+  return page;
+}
+
+describe('the package', () => {
+  let world;
+  let page;
+
+  before(async () => {
+    world = await open();
+    page = await prepare(await world.blank());
+  });
+  after(async () => {
+    assert.deepEqual(world.faults, [], 'a page threw');
+    await world.close();
+  });
+
+  test('exports what its types say', async () => {
+    assert.deepEqual(await page.evaluate(() => Object.keys(soliModule).sort()), ['Captioner', 'SoliError']);
+  });
+
+  test('says what is loaded, and works in a worker', async () => {
+    const [info, thread] = await page.evaluate(() => [soli.info, soli.thread]);
+    assert.equal(thread, 'worker');
+    assert.ok(info.inputSide >= 32 && info.vocabSize > 3 && info.maxTokens > 0, JSON.stringify(info));
+    assert.equal(typeof info.provenance, 'object');
+  });
+
+  test('a caption has text, score, tokens and milliseconds', async () => {
+    const caption = await page.evaluate(() => soli.caption(photo));
+    assert.deepEqual(Object.keys(caption).sort(), ['ms', 'score', 'text', 'tokens']);
+    assert.ok(caption.tokens.length > 0);
+    assert.ok(caption.score <= 0 && caption.ms > 0);
+  });
+
+  test('maxTokens limits the caption', async () => {
+    const tokens = await page.evaluate(async () => (await soli.caption(photo, { maxTokens: 3 })).tokens);
+    assert.ok(tokens.length < 3, `the end counts too: ${tokens.join(' ')}`);
+  });
+
+  test('every kind of source gives the same caption', async () => {
+    const captions = await page.evaluate(async () => {
+      const image = new Image();
+      image.src = URL.createObjectURL(photo);
+      await image.decode();
+      const { naturalWidth: width, naturalHeight: height } = image;
+      const draw = (canvas) => {
+        canvas.getContext('2d').drawImage(image, 0, 0);
+        return canvas;
+      };
+      const canvas = draw(Object.assign(document.createElement('canvas'), { width, height }));
+      const lazy = new Image(); // not decoded yet when it is handed over
+      lazy.src = URL.createObjectURL(photo);
+      const frame = document.createElement('iframe');
+      document.body.append(frame);
+      const foreign = frame.contentDocument.importNode(canvas, false);
+      foreign.getContext('2d').drawImage(canvas, 0, 0);
+
+      const video = document.createElement('video');
+      video.muted = true;
+      const stream = canvas.captureStream(0);
+      video.srcObject = stream;
+      await video.play();
+      canvas.getContext('2d').drawImage(image, 0, 0);
+      stream.getVideoTracks()[0].requestFrame();
+      if (video.readyState < 2) await new Promise((resolve) => (video.onloadeddata = resolve));
+
+      const sources = {
+        blob: photo,
+        file: new File([photo], 'cat.jpg'),
+        image,
+        lazy,
+        canvas,
+        foreign,
+        offscreen: draw(new OffscreenCanvas(width, height)),
+        bitmap: await createImageBitmap(photo),
+        pixels: canvas.getContext('2d').getImageData(0, 0, width, height),
+        frame: new VideoFrame(canvas, { timestamp: 0 }),
+        video,
+        string: URL.createObjectURL(photo),
+        url: new URL(URL.createObjectURL(photo)),
+      };
+      const texts = {};
+      for (const [name, source] of Object.entries(sources)) texts[name] = (await soli.caption(source)).text;
+      return texts;
+    });
+    for (const [kind, text] of Object.entries(captions)) assert.equal(text, captions.blob, kind);
+    assert.equal(Object.keys(captions).length, 13);
+  });
+
+  test('a canvas is captioned as it was at the moment of the call', async () => {
+    const [expected, drawnOver, black] = await page.evaluate(async () => {
+      const bitmap = await createImageBitmap(photo);
+      const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+      const context = canvas.getContext('2d');
+      context.drawImage(bitmap, 0, 0);
+      const expected = await soli.caption(canvas);
+      const pending = soli.caption(canvas);
+      context.fillRect(0, 0, canvas.width, canvas.height);
+      return [expected, await pending, await soli.caption(canvas)];
+    });
+    assert.equal(drawnOver.text, expected.text);
+    assert.equal(drawnOver.score, expected.score);
+    assert.notEqual(black.score, expected.score, 'the black canvas would have been told apart');
+  });
+
+  for (const orientation of [3, 6, 8]) {
+    test(`EXIF orientation ${orientation} is applied`, async () => {
+      const turned = [...withOrientation(photo, orientation)];
+      const [plain, blob, image, angle] = await page.evaluate(
+        async ([turned, orientation]) => {
+          const { readPixels } = await import(new URL('pkg/source.js', location.href).href);
+          const turnedPhoto = new Blob([new Uint8Array(turned)], { type: 'image/jpeg' });
+          const angle = { 3: 180, 6: 90, 8: 270 }[orientation];
+          const bitmap = await createImageBitmap(photo);
+          const swapped = angle % 180 !== 0;
+          const canvas = new OffscreenCanvas(
+            swapped ? bitmap.height : bitmap.width,
+            swapped ? bitmap.width : bitmap.height,
+          );
+          const context = canvas.getContext('2d');
+          context.translate(canvas.width / 2, canvas.height / 2);
+          context.rotate((angle * Math.PI) / 180);
+          context.drawImage(bitmap, -bitmap.width / 2, -bitmap.height / 2);
+          const image = new Image();
+          image.src = URL.createObjectURL(turnedPhoto);
+          const pack = ({ data, width, height }) => ({ width, height, data: Array.from(data) });
+          return [
+            pack(context.getImageData(0, 0, canvas.width, canvas.height)),
+            pack(await readPixels(turnedPhoto)),
+            pack(await readPixels(image)),
+            angle,
+          ];
+        },
+        [turned, orientation],
+      );
+      for (const [kind, seen] of Object.entries({ blob, image })) {
+        assert.deepEqual([seen.width, seen.height], [plain.width, plain.height], `${kind}, ${angle} degrees`);
+        let sum = 0;
+        for (let i = 0; i < plain.data.length; i += 1) sum += Math.abs(plain.data[i] - seen.data[i]);
+        const mean = sum / plain.data.length;
+        assert.ok(mean < 1, `${kind}: pixels differ by ${mean} on average from the turned picture`);
+      }
+    });
+  }
+
+  test('a huge picture is shrunk before it is read, others are not touched', async () => {
+    const sizes = await page.evaluate(async () => {
+      const { readPixels } = await import(new URL('pkg/source.js', location.href).href);
+      const sizes = [];
+      for (const [width, height] of [[9000, 20], [1025, 2048], [1024, 7], [1, 1]]) {
+        const pixels = await readPixels(new OffscreenCanvas(width, height));
+        sizes.push([pixels.width, pixels.height, pixels.data.length]);
+      }
+      return sizes;
+    });
+    assert.deepEqual(sizes, [[1024, 2, 8192], [513, 1024, 2101248], [1024, 7, 28672], [1, 1, 4]]);
+  });
+
+  describe('bad pictures', () => {
+    const cases = {
+      'a number': ['unsupported-source', () => 5],
+      nothing: ['unsupported-source', () => undefined],
+      'a div': ['unsupported-source', () => document.createElement('div')],
+      'bytes without a Blob': ['unsupported-source', () => new Uint8Array(8)],
+      'an empty Blob': ['decode-failed', () => new Blob([])],
+      'words in a Blob': ['decode-failed', () => new Blob(['words'], { type: 'image/png' })],
+      'half of a PNG header': ['decode-failed', () => new Blob([new Uint8Array([0x89, 0x50, 0x4e, 0x47])])],
+      'a broken img': [
+        'decode-failed',
+        () => Object.assign(new Image(), { src: URL.createObjectURL(new Blob(['words'])) }),
+      ],
+      'an img without src': ['decode-failed', () => new Image()],
+      'a video without a frame': ['decode-failed', () => document.createElement('video')],
+      'an empty canvas': ['decode-failed', () => Object.assign(document.createElement('canvas'), { width: 0 })],
+      'a closed ImageBitmap': [
+        'decode-failed',
+        async () => {
+          const bitmap = await createImageBitmap(photo);
+          bitmap.close();
+          return bitmap;
+        },
+      ],
+      'a closed VideoFrame': [
+        'decode-failed',
+        async () => {
+          const frame = new VideoFrame(await createImageBitmap(photo), { timestamp: 0 });
+          frame.close();
+          return frame;
+        },
+      ],
+      'an address that is not there': ['fetch-failed', () => new URL('no-such-picture.jpg', location.href)],
+      'a revoked blob address': [
+        'fetch-failed',
+        () => {
+          const url = URL.createObjectURL(photo);
+          URL.revokeObjectURL(url);
+          return url;
+        },
+      ],
+      'an address of a text': ['decode-failed', () => new URL('pkg/index.js', location.href).href],
+    };
+    for (const [name, [code, make]] of Object.entries(cases)) {
+      test(`${name}: ${code}`, async () => {
+        const error = await page.evaluate(`(async () => failure(soli.caption(await (${make})())))()`);
+        assert.equal(error?.code, code, JSON.stringify(error));
+        assert.ok(error.message.length > 10, 'and a sentence');
+      });
+    }
+
+    test('a canvas tainted by another site: tainted-canvas', async () => {
+      const address = 'https://another.example/cat.jpg';
+      await page.route(address, (route) => route.fulfill({ contentType: 'image/jpeg', body: photo }));
+      const error = await page.evaluate(async (address) => {
+        const image = new Image();
+        image.src = address;
+        await image.decode();
+        return failure(soli.caption(image));
+      }, address);
+      assert.equal(error.code, 'tainted-canvas');
+    });
+
+    test('the captioner still works after all of that', async () => {
+      assert.ok((await page.evaluate(() => soli.caption(photo))).text.length > 0);
+    });
+  });
+
+  test('options outside their range: invalid-options', async () => {
+    const errors = await page.evaluate(async () => {
+      const bad = [{ beam: 0 }, { beam: 9 }, { beam: 2.5 }, { beam: '3' }, { maxTokens: 1 }, { maxTokens: NaN }];
+      return Promise.all(bad.map((options) => failure(soli.caption(photo, options))));
+    });
+    for (const error of errors) assert.equal(error.code, 'invalid-options', JSON.stringify(error));
+  });
+
+  describe('weights', () => {
+    test('may come in every form, and progress ends at the total', async () => {
+      const results = await page.evaluate(async () => {
+        const bytes = await (await fetch(weights)).arrayBuffer();
+        const forms = {
+          string: weights,
+          url: new URL(weights),
+          buffer: bytes.slice(0),
+          bytes: new Uint8Array(bytes.slice(0)),
+          view: new Uint8Array(await new Blob(['1234', bytes]).arrayBuffer()).subarray(4),
+          blob: new Blob([bytes]),
+          response: await fetch(weights),
+        };
+        const results = {};
+        for (const [name, form] of Object.entries(forms)) {
+          const steps = [];
+          const loaded = await soliModule.Captioner.load({ weights: form, onProgress: (step) => steps.push(step) });
+          const { text } = await loaded.caption(photo);
+          loaded.dispose();
+          results[name] = { text, steps, size: bytes.byteLength };
+        }
+        return results;
+      });
+      for (const [name, { text, steps, size }] of Object.entries(results)) {
+        assert.equal(text, results.string.text, name);
+        assert.deepEqual(steps.at(-1), { loaded: size, total: size }, name);
+        for (let i = 1; i < steps.length; i += 1) assert.ok(steps[i].loaded >= steps[i - 1].loaded, name);
+      }
+      assert.ok(results.string.steps.length > 2, 'a download reports more than its end');
+    });
+
+    const cases = {
+      'nothing at all': ['invalid-weights', () => undefined],
+      'a number': ['invalid-weights', () => 5],
+      'no bytes': ['invalid-weights', () => new Uint8Array(0)],
+      'a web page': ['invalid-weights', () => new Response('<!doctype html><title>Start</title>')],
+      'zeros': ['invalid-weights', () => new Uint8Array(4096)],
+      truncated: [
+        'invalid-weights',
+        async () => new Uint8Array(await (await fetch(weights)).arrayBuffer()).slice(0, -1000),
+      ],
+      'over-long': ['invalid-weights', async () => new Blob([await (await fetch(weights)).blob(), 'more'])],
+      'a wrong address': ['fetch-failed', () => 'models/no-such.safetensors'],
+      'a host that is not there': ['fetch-failed', () => 'http://127.0.0.1:9/soli.safetensors'],
+      'a response read before': [
+        'fetch-failed',
+        async () => {
+          const response = new Response('words');
+          await response.text();
+          return response;
+        },
+      ],
+    };
+    for (const [name, [code, make]] of Object.entries(cases)) {
+      test(`${name}: ${code}`, async () => {
+        const error = await page.evaluate(
+          `(async () => failure(soliModule.Captioner.load({ weights: await (${make})() })))()`,
+        );
+        assert.equal(error?.code, code, JSON.stringify(error));
+        assert.ok(error.message.length > 10, 'and a sentence');
+      });
+    }
+  });
+
+  describe('aborts', () => {
+    test('before the call, with the given reason', async () => {
+      const errors = await page.evaluate(async () => {
+        const reason = Object.assign(new Error('enough'), { name: 'Enough' });
+        return Promise.all([
+          failure(soli.caption(photo, { signal: AbortSignal.abort() })),
+          failure(soli.caption(photo, { signal: AbortSignal.abort(reason) })),
+          failure(soliModule.Captioner.load({ weights, signal: AbortSignal.abort() })),
+        ]);
+      });
+      assert.deepEqual(errors.map(({ code }) => code), ['AbortError', 'Enough', 'AbortError']);
+    });
+
+    test('while running, while waiting; the others get their captions', async () => {
+      const [running, waiting, kept, later] = await page.evaluate(async () => {
+        const first = new AbortController();
+        const second = new AbortController();
+        const pixels = new ImageData(64, 64);
+        const running = failure(soli.caption(pixels, { signal: first.signal }));
+        const waiting = failure(soli.caption(pixels, { signal: second.signal }));
+        const kept = soli.caption(photo);
+        await new Promise((resolve) => setTimeout(resolve));
+        second.abort();
+        first.abort();
+        return [await running, await waiting, await kept, await soli.caption(photo)];
+      });
+      assert.deepEqual([running.code, waiting.code], ['AbortError', 'AbortError']);
+      assert.equal(kept.text, later.text);
+    });
+
+    test('while the weights come, and while the worker starts: nothing is left running', async () => {
+      const before = page.workers().length;
+      const errors = await page.evaluate(async () => {
+        const download = new AbortController();
+        const downloading = failure(
+          soliModule.Captioner.load({
+            weights,
+            signal: download.signal,
+            onProgress: ({ loaded }) => loaded > 0 && download.abort(),
+          }),
+        );
+        const start = new AbortController();
+        const bytes = await (await fetch(weights)).arrayBuffer();
+        const starting = failure(soliModule.Captioner.load({ weights: bytes, signal: start.signal }));
+        const { Worker } = window;
+        const born = await new Promise((resolve) => {
+          window.Worker = function (...given) {
+            const worker = new Worker(...given);
+            resolve(worker);
+            return worker;
+          };
+        });
+        window.Worker = Worker;
+        start.abort();
+        return [await downloading, await starting, born instanceof Worker];
+      });
+      assert.deepEqual([errors[0].code, errors[1].code, errors[2]], ['AbortError', 'AbortError', true]);
+      for (let i = 0; i < 50 && page.workers().length > before; i += 1) await page.waitForTimeout(20);
+      assert.equal(page.workers().length, before, 'workers end');
+    });
+  });
+
+  describe('dispose', () => {
+    test('ends the worker, rejects what waits and what comes', async () => {
+      const workers = page.workers().length;
+      const errors = await page.evaluate(async () => {
+        const mine = await soliModule.Captioner.load({ weights });
+        const pending = [failure(mine.caption(new ImageData(9, 9))), failure(mine.caption(photo))];
+        await new Promise((resolve) => setTimeout(resolve));
+        mine.dispose();
+        mine.dispose();
+        return [...(await Promise.all(pending)), await failure(mine.caption(photo)), { code: String(mine.disposed) }];
+      });
+      assert.deepEqual(errors.map(({ code }) => code), ['disposed', 'disposed', 'disposed', 'true']);
+      for (let i = 0; i < 50 && page.workers().length > workers; i += 1) await page.waitForTimeout(20);
+      assert.equal(page.workers().length, workers, 'the worker has ended');
+    });
+
+    test('by Symbol.dispose; captioners side by side do not mind', async () => {
+      const [disposed, text, expected] = await page.evaluate(async () => {
+        const one = await soliModule.Captioner.load({ weights });
+        const two = await soliModule.Captioner.load({ weights });
+        const both = await Promise.all([one.caption(photo), two.caption(photo)]);
+        one[Symbol.dispose]();
+        const { text } = await two.caption(photo);
+        two.dispose();
+        return [one.disposed, text, both[0].text];
+      });
+      assert.equal(disposed, true);
+      assert.equal(text, expected);
+    });
+
+    test('a captioner cannot be made without weights', async () => {
+      const message = await page.evaluate(() => {
+        try {
+          return String(new soliModule.Captioner());
+        } catch (error) {
+          return error.message;
+        }
+      });
+      assert.match(message, /Captioner\.load/);
+    });
+  });
+});
+
+describe('without a worker the page itself captions', () => {
+  const ways = {
+    'no Worker at all': {
+      prepare: (page) => page.addInitScript(() => delete window.Worker),
+    },
+    'a worker that may not be made': {
+      prepare: (page) =>
+        page.addInitScript(() => {
+          window.Worker = class {
+            constructor() {
+              throw new DOMException('blocked', 'SecurityError');
+            }
+          };
+        }),
+    },
+    'a worker script that does not arrive': { doctored: { '/pkg/worker.js': () => Buffer.from('this is no script(') } },
+  };
+  /** What a worker answers in an unspoilt place. */
+  async function reference() {
+    const world = await open();
+    const page = await prepare(await world.blank());
+    const { thread, caption } = await page.evaluate(async () => ({
+      thread: soli.thread,
+      caption: await soli.caption(photo),
+    }));
+    assert.equal(thread, 'worker');
+    await world.close();
+    return caption;
+  }
+
+  for (const [name, { prepare: spoil, doctored }] of Object.entries(ways)) {
+    test(name, async () => {
+      const world = await open({ doctored });
+      try {
+        const page = await prepare(await world.blank(spoil));
+        const expected = await reference();
+        const [thread, caption] = await page.evaluate(async () => [soli.thread, await soli.caption(photo)]);
+        assert.equal(thread, 'main');
+        assert.deepEqual([caption.text, caption.score], [expected.text, expected.score]);
+
+        const codes = await page.evaluate(async () => {
+          const aborted = await failure(soli.caption(photo, { signal: AbortSignal.abort() }));
+          const bad = await failure(soliModule.Captioner.load({ weights: new Uint8Array(99) }));
+          soli.dispose();
+          return [aborted.code, bad.code, (await failure(soli.caption(photo))).code];
+        });
+        assert.deepEqual(codes, ['AbortError', 'invalid-weights', 'disposed']);
+        assert.deepEqual(world.faults, []);
+      } finally {
+        await world.close();
+      }
+    });
+  }
+});
+
+describe('a trapped instance is replaced', () => {
+  // A picture 13 pixels wide makes the real module trap: more memory is asked of it than there can be, so its allocator
+  // aborts. The package is untouched; only the generated glue is served with these lines added.
+  const trap = `
+    const { caption } = WebCaptioner.prototype;
+    WebCaptioner.prototype.caption = function (rgba, width, ...rest) {
+      if (width === 13) wasm.__wbindgen_malloc(-1, 1);
+      return caption.call(this, rgba, width, ...rest);
+    };
+  `;
+  const doctored = { '/pkg/wasm/soli.js': (body) => `${body}\n${trap}` };
+
+  test('in a worker: the call rejects, a new worker answers the next one', async () => {
+    const world = await open({ doctored });
+    try {
+      const page = await prepare(await world.blank());
+      const [before] = page.workers();
+      const { expected, crashed, thread, after } = await page.evaluate(async () => {
+        const expected = await soli.caption(photo);
+        const crash = failure(soli.caption(new ImageData(13, 13)));
+        const waiting = soli.caption(photo);
+        const crashed = await crash;
+        return { expected, crashed, thread: soli.thread, after: await waiting };
+      });
+      assert.equal(crashed.code, 'crashed', JSON.stringify(crashed));
+      assert.deepEqual([after.text, after.score], [expected.text, expected.score]);
+      assert.equal(thread, null, 'the old worker is gone when the call rejects');
+      for (let i = 0; i < 50 && page.workers().includes(before); i += 1) await page.waitForTimeout(20);
+      assert.ok(!page.workers().includes(before), 'the old worker has ended');
+      assert.equal(page.workers().length, 1);
+    } finally {
+      await world.close();
+    }
+  });
+
+  test('on the page’s own thread: also for the captioners beside it', async () => {
+    const world = await open({ doctored });
+    try {
+      const page = await prepare(await world.blank((page) => page.addInitScript(() => delete window.Worker)));
+      const { expected, crashed, after, beside } = await page.evaluate(async () => {
+        const other = await soliModule.Captioner.load({ weights });
+        const expected = await soli.caption(photo);
+        const crashed = await failure(soli.caption(new ImageData(13, 13)));
+        const beside = await other.caption(photo);
+        other.dispose();
+        return { expected, crashed, beside, after: await soli.caption(photo) };
+      });
+      assert.equal(crashed.code, 'crashed', JSON.stringify(crashed));
+      assert.deepEqual([after.text, after.score], [expected.text, expected.score]);
+      assert.deepEqual([beside.text, beside.score], [expected.text, expected.score]);
+    } finally {
+      await world.close();
+    }
+  });
+});
+
+describe('a module that cannot be started', () => {
+  test('says so: wasm-failed', async () => {
+    const world = await open({ doctored: { '/pkg/wasm/soli_bg.wasm': () => Buffer.from('not wasm') } });
+    try {
+      const page = await world.blank();
+      const error = await page.evaluate(() => failure(soliModule.Captioner.load({ weights })));
+      assert.equal(error.code, 'wasm-failed', JSON.stringify(error));
+    } finally {
+      await world.close();
+    }
+  });
+});

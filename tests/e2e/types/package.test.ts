@@ -1,0 +1,62 @@
+/** What a TypeScript user may and may not write; compiled by `npm run types`, never run. */
+import { Captioner, SoliError } from 'soli-captioner';
+import type { Caption, CaptionOptions, PictureSource, SoliErrorCode, WeightsSource } from 'soli-captioner';
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function same<T extends true>(): T | undefined {
+  return undefined;
+}
+
+export async function allowed(image: HTMLImageElement, file: File, frame: VideoFrame, signal: AbortSignal): Promise<Caption> {
+  using soli = await Captioner.load({
+    weights: new URL('https://example.org/soli.safetensors'),
+    onProgress: ({ loaded, total }) => {
+      same<Equal<typeof loaded, number>>();
+      same<Equal<typeof total, number | null>>();
+    },
+    signal,
+  });
+  await Captioner.load({ weights: new Uint8Array(8) });
+  await Captioner.load({ weights: await fetch('/soli.safetensors') });
+
+  same<Equal<typeof soli.info.inputSide, number>>();
+  same<Equal<typeof soli.thread, 'worker' | 'main' | null>>();
+  await soli.caption(image);
+  await soli.caption(file, { beam: 1 });
+  await soli.caption(frame, { maxTokens: 12, signal });
+  const caption = await soli.caption('https://example.org/cat.jpg');
+  same<Equal<typeof caption.text, string>>();
+  same<Equal<typeof caption.score, number>>();
+  same<Equal<typeof caption.tokens, string[]>>();
+  same<Equal<typeof caption.ms, number>>();
+  return caption;
+}
+
+export function failure(error: unknown): SoliErrorCode | null {
+  if (!(error instanceof SoliError)) return null;
+  const message: string = error.message;
+  return message ? error.code : 'internal';
+}
+
+export async function refused(soli: Captioner, image: HTMLImageElement): Promise<void> {
+  // @ts-expect-error a captioner comes from `Captioner.load`
+  new Captioner();
+  // @ts-expect-error the weights have no default
+  await Captioner.load({});
+  // @ts-expect-error a number is no weights source
+  await Captioner.load({ weights: 8 });
+  // @ts-expect-error a `div` shows no picture
+  await soli.caption(document.createElement('div'));
+  // @ts-expect-error the options' names are checked
+  await soli.caption(image, { beams: 3 });
+  // @ts-expect-error a beam is a number
+  await soli.caption(image, { beam: '3' });
+  // @ts-expect-error what is loaded does not change
+  soli.info.inputSide = 96;
+  // @ts-expect-error codes are a closed list
+  new SoliError('oops', 'no such code');
+}
+
+same<Equal<CaptionOptions['beam'], number | undefined>>();
+same<Equal<Extract<PictureSource, string>, string>>();
+same<Equal<Extract<WeightsSource, string>, string>>();
