@@ -2,15 +2,12 @@
 
 use std::path::PathBuf;
 
-use candle_core::{Device, Tensor};
 use rayon::prelude::*;
-use soli::config::ModelConfig;
-use soli::image::{Rgba, to_input};
-use soli::model::Model;
-use soli::search::{SearchOptions, search};
-use soli::vocab::Vocabulary;
+use soli::captioner::{Caption, CaptionOptions, Captioner};
+use soli::image::{Rgba, to_square};
 
-use crate::data::decode;
+use crate::data::{Example, Report, decode};
+use crate::metrics::{self, MetricError, Scores};
 
 /// A picture to caption.
 #[derive(Debug, Clone)]
@@ -21,59 +18,69 @@ pub enum Picture {
     Shrunk(PathBuf, usize),
 }
 
-/// A caption with its score.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Said {
-    /// The caption.
-    pub text: String,
-    /// Mean log-probability of its tokens.
-    pub score: f32,
+/// A picture of a data set with what was said of it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Described {
+    /// The name by which the data set knows the picture.
+    pub file: String,
+    /// What was said.
+    #[serde(flatten)]
+    pub caption: Caption,
 }
 
 impl Picture {
-    fn input(&self, config: &ModelConfig) -> Result<Vec<f32>, String> {
-        let encoder = &config.encoder;
-        match self {
-            Picture::File(path) => {
-                let picture = decode::load(path).map_err(|e| e.to_string())?;
-                to_input(&picture.rgba(), encoder).map_err(|e| e.to_string())
-            }
-            Picture::Shrunk(path, side) => {
-                let picture = decode::load(path).map_err(|e| e.to_string())?;
-                let small = soli::image::to_square(&picture.rgba(), *side).map_err(|e| e.to_string())?;
-                let rgba: Vec<u8> = small.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]).collect();
-                let small = Rgba::new(*side as u32, *side as u32, &rgba).map_err(|e| e.to_string())?;
-                to_input(&small, encoder).map_err(|e| e.to_string())
-            }
-        }
+    fn caption(&self, captioner: &Captioner, options: &CaptionOptions) -> Result<Caption, String> {
+        let (path, side) = match self {
+            Picture::File(path) => (path, None),
+            Picture::Shrunk(path, side) => (path, Some(*side)),
+        };
+        let picture = decode::load(path).map_err(|e| e.to_string())?;
+        let say = |pixels: &Rgba| captioner.caption(pixels, options).map_err(|e| e.to_string());
+        let Some(side) = side else { return say(&picture.rgba()) };
+        let small = to_square(&picture.rgba(), side).map_err(|e| e.to_string())?;
+        let rgba: Vec<u8> = small.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]).collect();
+        say(&Rgba::new(side as u32, side as u32, &rgba).map_err(|e| e.to_string())?)
     }
 }
 
-/// Captions `pictures` with a beam of `beam`, spread over all threads; in the order given. A picture that cannot be
-/// read gives the reason instead.
+/// Captions `pictures`, spread over all threads; in the order given. A picture that cannot be read gives the reason
+/// instead.
+pub fn caption_all(
+    captioner: &Captioner,
+    pictures: &[Picture],
+    options: &CaptionOptions,
+) -> Vec<Result<Caption, String>> {
+    pictures.par_iter().map(|picture| picture.caption(captioner, options)).collect()
+}
+
+/// Scores of a captioner on `examples`, each picture shrunk to `side` first if given.
 ///
 /// # Errors
-/// If the model itself fails.
-pub fn caption_all(
-    model: &Model,
-    config: &ModelConfig,
-    vocabulary: &Vocabulary,
-    pictures: &[Picture],
-    beam: usize,
-) -> candle_core::Result<Vec<Result<Said, String>>> {
-    let side = config.encoder.input_side;
-    let options = SearchOptions { beam, max_tokens: config.decoder.max_tokens };
-    pictures
-        .par_iter()
-        .map(|picture| {
-            let pixels = match picture.input(config) {
-                Ok(pixels) => pixels,
-                Err(why) => return Ok(Err(why)),
-            };
-            let pixels = Tensor::from_vec(pixels, (1, side, side, 3), &Device::Cpu)?;
-            let embeddings = model.embed(&pixels)?.squeeze(0)?;
-            let best = search(&model.decoder, &embeddings, options)?;
-            Ok(Ok(Said { text: vocabulary.decode(&best.tokens), score: best.score() }))
+/// If no picture can be read. Single broken ones are left out and named in `report`.
+pub fn score(
+    captioner: &Captioner,
+    examples: &[Example],
+    side: Option<usize>,
+    options: &CaptionOptions,
+    report: &mut Report,
+) -> Result<(Scores, Vec<Described>), MetricError> {
+    let pictures: Vec<Picture> = examples
+        .iter()
+        .map(|e| match side {
+            Some(side) => Picture::Shrunk(e.image.clone(), side),
+            None => Picture::File(e.image.clone()),
         })
-        .collect()
+        .collect();
+    let (mut candidates, mut references, mut described) = (Vec::new(), Vec::new(), Vec::new());
+    for (example, caption) in examples.iter().zip(caption_all(captioner, &pictures, options)) {
+        match caption {
+            Ok(caption) => {
+                candidates.push(caption.text.clone());
+                references.push(example.captions.clone());
+                described.push(Described { file: example.name.clone(), caption });
+            }
+            Err(why) => report.add_broken(&example.name, why),
+        }
+    }
+    Ok((metrics::evaluate(&candidates, &references)?, described))
 }

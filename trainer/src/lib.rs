@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod evaluate;
+pub mod fold;
 pub mod metrics;
 pub mod optimiser;
 pub mod parameters;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use soli_trainer::cli::caption::Caption;
+use soli_trainer::cli::eval::Eval;
 use soli_trainer::cli::export::Export;
 use soli_trainer::cli::train::Train;
 
@@ -17,6 +18,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Caption(Caption),
+    Eval(Eval),
     Export(Export),
     Train(Train),
 }
@@ -33,11 +35,22 @@ fn keep_memory() {
     }
 }
 
+/// Keeps candle's own threads out: they spin while they wait for each other, which costs more than it brings beside the
+/// threads of our kernels, and far more on a busy machine.
+fn one_candle_thread() {
+    if std::env::var_os("CANDLE_NUM_THREADS").is_none() {
+        // SAFETY: no other thread runs yet.
+        unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
+    }
+}
+
 fn main() -> Result<()> {
+    one_candle_thread();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     keep_memory();
     match Cli::parse().verb {
         Verb::Caption(caption) => caption.run(),
+        Verb::Eval(eval) => eval.run(),
         Verb::Export(export) => export.run(),
         Verb::Train(train) => train.run(),
     }

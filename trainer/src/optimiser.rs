@@ -39,6 +39,8 @@ struct Slot {
 /// The optimiser and its state.
 pub struct AdamW {
     slots: BTreeMap<String, Slot>,
+    /// BatchNorm's running statistics: nothing trains them, but a network is not whole without them.
+    statistics: BTreeMap<String, Var>,
 }
 
 /// Whether a parameter is one of BatchNorm's running statistics, which nothing trains.
@@ -57,9 +59,10 @@ impl AdamW {
     /// # Errors
     /// If a variable cannot be read.
     pub fn new(vars: BTreeMap<String, Var>) -> Result<Self> {
+        let (statistics, vars): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            vars.into_iter().partition(|(name, _)| is_statistic(name));
         let slots = vars
             .into_iter()
-            .filter(|(name, _)| !is_statistic(name))
             .map(|(name, var)| {
                 let ema = var.flatten_all()?.to_vec1::<f32>()?;
                 let zeros = vec![0f32; ema.len()];
@@ -67,7 +70,7 @@ impl AdamW {
                 Ok((name, Slot { var, trunk, decay, mean: zeros.clone(), square: zeros, ema, steps: 0 }))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { slots })
+        Ok(Self { slots, statistics })
     }
 
     /// Takes one step and returns the length of the gradient before clipping. Nothing changes if that is not finite.
@@ -104,12 +107,15 @@ impl AdamW {
         Ok(norm)
     }
 
-    /// The running averages by name, with the running statistics of `all` beside them: a whole network.
+    /// The running averages of the parameters by name, with BatchNorm's statistics beside them: a whole network.
     ///
     /// # Errors
     /// If a tensor cannot be made.
-    pub fn averaged(&self, all: &HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
-        let mut out = all.clone();
+    pub fn averaged(&self) -> Result<HashMap<String, Tensor>> {
+        let mut out = HashMap::new();
+        for (name, var) in &self.statistics {
+            out.insert(name.clone(), var.copy()?.detach());
+        }
         for (name, slot) in &self.slots {
             out.insert(name.clone(), Tensor::from_slice(&slot.ema, slot.var.shape(), &Device::Cpu)?);
         }
@@ -122,6 +128,9 @@ impl AdamW {
     /// If a tensor cannot be made.
     pub fn state(&self) -> Result<HashMap<String, Tensor>> {
         let mut out = HashMap::new();
+        for (name, var) in &self.statistics {
+            out.insert(format!("statistic:{name}"), var.copy()?.detach());
+        }
         for (name, slot) in &self.slots {
             let tensor = |values: &[f32]| Tensor::from_slice(values, slot.var.shape(), &Device::Cpu);
             out.insert(format!("value:{name}"), slot.var.copy()?.detach());
@@ -161,6 +170,14 @@ impl AdamW {
                 numbers(get("ema", name, &slot.var)?)?,
                 u64::from(steps),
             ));
+        }
+        let statistics = self
+            .statistics
+            .iter()
+            .map(|(name, var)| get("statistic", name, var))
+            .collect::<Result<Vec<_>>>()?;
+        for (var, value) in self.statistics.values().zip(&statistics) {
+            var.set(value)?;
         }
         for (slot, (value, mean, square, ema, steps)) in self.slots.values_mut().zip(restored) {
             slot.var.set(&value)?;

@@ -1,22 +1,22 @@
 //! `soli export`: a training run in, a weights file out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use candle_core::Tensor;
 use clap::Args;
-use soli::encoder::{Form, fold_batch_norm};
+use soli::encoder::Form;
 use soli::model::Model;
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Provenance, Weights};
 
+use crate::checkpoint;
 use crate::config::Recipe;
+use crate::fold::fold;
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
-use crate::{backbone, checkpoint};
 
 /// Write a run's averaged parameters as a weights file.
 #[derive(Debug, Args)]
@@ -24,10 +24,6 @@ pub struct Export {
     /// The run folder, as given to `soli train`.
     #[arg(long, value_name = "FOLDER")]
     run: PathBuf,
-    /// The backbone that the run started from: the statistics of its BatchNorm stay as they are all through training,
-    /// and a checkpoint does not repeat them.
-    #[arg(long, value_name = "FILE", default_value = "runs/backbone/efficientnet-lite0.safetensors")]
-    backbone: PathBuf,
     /// How to store matrices: f32, f16 or int8.
     #[arg(long, value_name = "TYPE", default_value = "int8")]
     precision: Precision,
@@ -84,10 +80,9 @@ impl Export {
         let vocabulary = Vocabulary::new(progress.words)?;
         let parameters = Parameters::new(recipe.seed);
         Model::new(parameters.builder(), &recipe.model, Form::Training)?;
-        parameters.load(&backbone::load(&self.backbone)?)?;
         let mut optimiser = AdamW::new(parameters.vars())?;
         optimiser.restore(&state)?;
-        let tensors = fold(optimiser.averaged(&parameters.values()?)?)?;
+        let tensors = fold(optimiser.averaged()?)?;
         let provenance = Provenance {
             created: checkpoint_time(&self.run),
             recipe: Some(progress.recipe),
@@ -102,29 +97,6 @@ impl Export {
         };
         Ok(Weights { config: recipe.model, vocabulary, provenance, tensors })
     }
-}
-
-/// Turns the tensors of a network in training into those of a weights file: every convolution's BatchNorm is folded
-/// into its weight and bias.
-///
-/// # Errors
-/// If a convolution has only a part of its BatchNorm, or shapes do not fit.
-pub fn fold(mut tensors: HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
-    // Layer norms have gamma and beta too, but no running statistics.
-    let convolutions: Vec<String> =
-        tensors.keys().filter_map(|name| Some(name.strip_suffix(".norm.mean")?.to_owned())).collect();
-    for name in convolutions {
-        let mut take = |part: &str| {
-            let name = format!("{name}.{part}");
-            tensors.remove(&name).with_context(|| format!("the network has no tensor `{name}`"))
-        };
-        let (weight, gamma, beta) = (take("weight")?, take("norm.gamma")?, take("norm.beta")?);
-        let (mean, variance) = (take("norm.mean")?, take("norm.variance")?);
-        let (weight, bias) = fold_batch_norm(&weight, &gamma, &beta, &mean, &variance)?;
-        tensors.insert(format!("{name}.weight"), weight);
-        tensors.insert(format!("{name}.bias"), bias);
-    }
-    Ok(tensors)
 }
 
 /// When the run was last saved. Not the time of the export, so that exporting again gives the same file.
@@ -162,8 +134,6 @@ fn git_revision() -> Option<String> {
 mod tests {
     use std::time::Duration;
 
-    use soli::model::expected_tensors;
-
     use super::*;
 
     #[test]
@@ -184,37 +154,6 @@ mod tests {
         assert_eq!(parse_score("dev.cider=52.5"), Ok(("dev.cider".to_owned(), 52.5)));
         for bad in ["", "dev.cider", "=1", "a=b", "a=nan", "a=inf"] {
             assert!(parse_score(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_folded_network_is_a_weights_file_and_says_the_same() {
-        let config: soli::config::ModelConfig = serde_json::from_str(
-            r#"{"encoder": {"input_side": 32}, "decoder": {"layers": 1, "width": 16, "heads": 2, "ffn_width": 32,
-                "max_tokens": 5, "vocab_size": 7}}"#,
-        )
-        .unwrap();
-        let parameters = Parameters::new(5);
-        let trained = Model::new(parameters.builder(), &config, Form::Training).unwrap();
-        // Statistics that are not those of an untrained network.
-        for (i, (name, var)) in parameters.vars().into_iter().enumerate() {
-            if name.ends_with("norm.mean") || name.ends_with("norm.variance") {
-                var.set(&(var.as_tensor() + 0.01 * (i % 7) as f64).unwrap()).unwrap();
-            }
-        }
-        let tensors = fold(parameters.values().unwrap()).unwrap();
-        let shapes: BTreeMap<String, Vec<usize>> =
-            tensors.iter().map(|(name, tensor)| (name.clone(), tensor.dims().to_vec())).collect();
-        assert_eq!(shapes, expected_tensors(&config).unwrap());
-        let vb =
-            candle_nn::VarBuilder::from_tensors(tensors, candle_core::DType::F32, &candle_core::Device::Cpu);
-        let folded = Model::new(vb, &config, Form::Inference).unwrap();
-        let pixels: Vec<f32> = (0..32 * 32 * 3).map(|i| (i as f32 * 0.37).sin()).collect();
-        let pixels = Tensor::from_vec(pixels, (1, 32, 32, 3), &candle_core::Device::Cpu).unwrap();
-        let values =
-            |model: &Model| model.embed(&pixels).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        for (a, b) in values(&trained).iter().zip(values(&folded)) {
-            assert!((a - b).abs() < 1e-4, "{a} {b}");
         }
     }
 }

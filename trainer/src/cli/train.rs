@@ -23,7 +23,8 @@ pub struct Train {
     /// The captioned pictures: a folder or captions file in Kaggle's or the original Flickr8k, Karpathy's or COCO's layout.
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
-    /// The pretrained EfficientNet-Lite0; looked for beside the data (../backbone) when not given.
+    /// The pretrained EfficientNet-Lite0; looked for beside the data (../backbone) when not given. `none` starts from
+    /// random numbers, which needs far more pictures.
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
     /// Where the run is kept; runs/NAME-OF-THE-RECIPE when not given.
@@ -68,7 +69,10 @@ impl Train {
         eprintln!("{} pictures, {} words, run folder {}", train.len(), vocabulary.len(), run.display());
         let parameters = Parameters::new(recipe.seed);
         soli::model::Model::new(parameters.builder(), &recipe.model, soli::encoder::Form::Training)?;
-        parameters.load(&backbone::load(&self.backbone_path())?)?;
+        let backbone = self.backbone_path();
+        if backbone != Path::new("none") {
+            parameters.load(&backbone::load(&backbone)?)?;
+        }
         let inputs = Inputs { train, dev, vocabulary };
         captions::train(&recipe, &inputs, &parameters, &run, &mut report)?;
         if !report.is_clean() {

@@ -6,20 +6,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use candle_core::Tensor;
+use soli::captioner::{CaptionOptions, Captioner};
 use soli::config::ModelConfig;
 use soli::decoder::{Dropout, TokenBatch};
 use soli::encoder::Form;
 use soli::kernels::cross_entropy::cross_entropy;
 use soli::model::Model;
 use soli::vocab::Vocabulary;
+use soli::weights::{Provenance, Weights};
 
 use crate::checkpoint::{self, Progress};
 use crate::config::{CaptionStage, Recipe};
 use crate::data::augment::Augmentation;
 use crate::data::batches::{Batch, Plan, TokenExample};
 use crate::data::{Example, Report};
-use crate::evaluate::{Picture, caption_all};
-use crate::metrics;
+use crate::evaluate::score;
+use crate::fold::fold;
 use crate::optimiser::{AdamW, StepOptions, warmup_cosine};
 use crate::parameters::Parameters;
 use crate::run::{Meter, MetricsFile, Row};
@@ -153,9 +155,9 @@ pub fn train(
         if epoch_ends && !inputs.dev.is_empty() {
             let whole = progress.step == steps;
             let count = if whole { inputs.dev.len() } else { stage.dev_images.min(inputs.dev.len()) };
-            let averaged = optimiser.averaged(&parameters.values()?)?;
-            let scores =
-                score(config, recipe.seed, &averaged, &inputs.vocabulary, &inputs.dev[..count], report)?;
+            let captioner = captioner(recipe, inputs, &optimiser)?;
+            let (scores, _) =
+                score(&captioner, &inputs.dev[..count], None, &CaptionOptions::default(), report)?;
             meter.say(&format!(
                 "epoch {}: loss {:.3}, dev ({count} pictures) CIDEr {:.1}, BLEU-4 {:.1}",
                 epoch + 1,
@@ -177,31 +179,16 @@ pub fn train(
         }
     }
     meter.finish();
-    parameters.load(&optimiser.averaged(&parameters.values()?)?)?;
+    parameters.load(&optimiser.averaged()?)?;
     Ok(())
 }
 
-fn score(
-    config: &ModelConfig,
-    seed: u64,
-    values: &std::collections::HashMap<String, Tensor>,
-    vocabulary: &Vocabulary,
-    dev: &[Example],
-    report: &mut Report,
-) -> Result<metrics::Scores> {
-    let averaged = Parameters::new(seed);
-    let model = Model::new(averaged.builder(), config, Form::Training)?;
-    averaged.load(values)?;
-    let pictures: Vec<Picture> = dev.iter().map(|e| Picture::File(e.image.clone())).collect();
-    let (mut candidates, mut references) = (Vec::new(), Vec::new());
-    for (example, caption) in dev.iter().zip(caption_all(&model, config, vocabulary, &pictures, 3)?) {
-        match caption {
-            Ok(caption) => {
-                candidates.push(caption.text);
-                references.push(example.captions.clone());
-            }
-            Err(why) => report.add_broken(&example.name, why),
-        }
-    }
-    Ok(metrics::evaluate(&candidates, &references)?)
+/// The captioner that these parameters make, as an export would.
+fn captioner(recipe: &Recipe, inputs: &Inputs, optimiser: &AdamW) -> Result<Captioner> {
+    Ok(Captioner::new(Weights {
+        config: recipe.model.clone(),
+        vocabulary: inputs.vocabulary.clone(),
+        provenance: Provenance::default(),
+        tensors: fold(optimiser.averaged()?)?,
+    })?)
 }
