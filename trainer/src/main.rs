@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use soli_trainer::cli::bench::Bench;
 use soli_trainer::cli::caption::Caption;
 use soli_trainer::cli::eval::Eval;
 use soli_trainer::cli::export::Export;
@@ -17,6 +18,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Bench(Bench),
     Caption(Caption),
     Eval(Eval),
     Export(Export),
@@ -49,6 +51,7 @@ fn main() -> Result<()> {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     keep_memory();
     match Cli::parse().verb {
+        Verb::Bench(bench) => bench.run(),
         Verb::Caption(caption) => caption.run(),
         Verb::Eval(eval) => eval.run(),
         Verb::Export(export) => export.run(),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use soli::config::EncoderConfig;
 use soli::encoder::{BATCH_NORM_EPSILON, Form, Trunk};
 use soli::image::to_input;
-use soli_trainer::cli::export::fold;
+use soli_trainer::fold::fold;
 use soli_trainer::{backbone, data::decode};
 
 #[derive(Deserialize)]

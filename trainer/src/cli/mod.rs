@@ -1,5 +1,6 @@
 //! The verbs of the `soli` command, one file each.
 
+pub mod bench;
 pub mod caption;
 pub mod eval;
 pub mod export;
