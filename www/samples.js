@@ -1,4 +1,4 @@
-/** The bundled photographs; photos/README.md names their sources. */
+/** The bundled photographs; photos/SOURCES.md names their sources. */
 const SAMPLES = [
   { file: './photos/cat.jpg', alt: 'Sample: a cat', credit: 'Stefan van der Walt, CC0' },
   { file: './photos/astronaut.jpg', alt: 'Sample: an astronaut', credit: 'NASA, public domain' },

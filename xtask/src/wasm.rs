@@ -67,7 +67,9 @@ fn bind(tools: &Toolbox, compiled: &Path, folder: &Path) -> Result<()> {
         fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     Cmd::new(tools.path(Tool::WasmBindgen)?)
-        .args(["--target", "web", "--out-name", "soli", "--out-dir"])
+        // pkg/engine.js names the module's address, and replaces an instance that trapped by the reset function.
+        .args(["--target", "web", "--omit-default-module-path", "--experimental-reset-state-function"])
+        .args(["--no-typescript", "--out-name", "soli", "--out-dir"])
         .arg(folder)
         .arg(compiled)
         .fix("its version must be that of wasm-bindgen in Cargo.lock: `cargo xtask setup` sees to that")
