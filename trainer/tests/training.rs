@@ -176,6 +176,8 @@ fn a_killed_run_goes_on_with_the_same_losses() {
     let metrics = |run: &str| fs::read_to_string(folder.path().join(run).join("metrics.csv")).unwrap();
     assert_eq!(metrics("whole"), metrics("killed"));
     assert_eq!(metrics("whole").lines().count(), 1 + 60 * 3 + 60);
+    let weights = fs::read(folder.path().join("killed/soli.safetensors")).unwrap();
+    soli::captioner::Captioner::from_bytes(&weights).expect("the run's weights load");
     let file = |run: &str, name: &str| fs::read(folder.path().join(run).join(name)).unwrap();
     assert_eq!(file("whole", "curve.svg"), file("killed", "curve.svg"));
 

@@ -53,50 +53,57 @@ impl Export {
     /// Runs the verb.
     ///
     /// # Errors
-    /// If the run has no checkpoint, does not fit the backbone, or the file cannot be written.
+    /// If the run has no checkpoint or the file cannot be written.
     pub fn run(self) -> Result<()> {
-        let weights = self.weights()?;
-        let bytes = weights.to_bytes(self.precision)?;
-        if let Some(folder) = self.out.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        }
-        checkpoint::write_whole(&self.out, &bytes)
-            .with_context(|| format!("cannot write {}", self.out.display()))?;
-        eprintln!(
-            "{}: {} words, {:.2} MB as {}",
-            self.out.display(),
-            weights.vocabulary.len(),
-            bytes.len() as f64 / 1e6,
-            self.precision.name()
-        );
-        Ok(())
+        let mut weights = weights_of(&self.run)?;
+        weights.provenance.data = self.data;
+        weights.provenance.terms = self.terms;
+        weights.provenance.scores = self.scores.into_iter().collect();
+        write(&weights, self.precision, &self.out)
     }
+}
 
-    fn weights(&self) -> Result<Weights> {
-        let (state, progress) = checkpoint::load(&self.run)?
-            .with_context(|| format!("{} has no checkpoint; train first", self.run.display()))?;
-        let recipe: Recipe = toml::from_str(&progress.recipe).context("the recipe in the checkpoint")?;
-        let vocabulary = Vocabulary::new(progress.words)?;
-        let parameters = Parameters::new(recipe.seed);
-        Model::new(parameters.builder(), &recipe.model, Form::Training)?;
-        let mut optimiser = AdamW::new(parameters.vars())?;
-        optimiser.restore(&state)?;
-        let tensors = fold(optimiser.averaged()?)?;
-        let provenance = Provenance {
-            created: checkpoint_time(&self.run),
-            recipe: Some(progress.recipe),
-            git_revision: git_revision(),
-            data: self.data.clone(),
-            terms: self.terms.clone(),
-            scores: self.scores.iter().cloned().collect(),
-            notes: BTreeMap::from([
-                ("training.steps".to_owned(), progress.step.to_string()),
-                ("training.seconds".to_owned(), format!("{:.0}", progress.seconds)),
-            ]),
-        };
-        Ok(Weights { config: recipe.model, vocabulary, provenance, tensors })
+/// Writes a weights file.
+///
+/// # Errors
+/// If the weights do not fit their configuration or the file system refuses.
+pub fn write(weights: &Weights, precision: Precision, out: &Path) -> Result<()> {
+    let bytes = weights.to_bytes(precision)?;
+    if let Some(folder) = out.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
+    checkpoint::write_whole(out, &bytes).with_context(|| format!("cannot write {}", out.display()))?;
+    let (words, size) = (weights.vocabulary.len(), bytes.len() as f64 / 1e6);
+    eprintln!("{}: {words} words, {size:.2} MB as {}", out.display(), precision.name());
+    Ok(())
+}
+
+/// The averaged parameters of the run in folder `run`, with what the run itself knows of their provenance.
+///
+/// # Errors
+/// If the run has no checkpoint or a damaged one.
+pub fn weights_of(run: &Path) -> Result<Weights> {
+    let (state, progress) = checkpoint::load(run)?
+        .with_context(|| format!("{} has no checkpoint; train first", run.display()))?;
+    let recipe: Recipe = toml::from_str(&progress.recipe).context("the recipe in the checkpoint")?;
+    let vocabulary = Vocabulary::new(progress.words)?;
+    let parameters = Parameters::new(recipe.seed);
+    Model::new(parameters.builder(), &recipe.model, Form::Training)?;
+    let mut optimiser = AdamW::new(parameters.vars())?;
+    optimiser.restore(&state)?;
+    let tensors = fold(optimiser.averaged()?)?;
+    let provenance = Provenance {
+        created: checkpoint_time(run),
+        recipe: Some(progress.recipe),
+        git_revision: git_revision(),
+        notes: BTreeMap::from([
+            ("training.steps".to_owned(), progress.step.to_string()),
+            ("training.seconds".to_owned(), format!("{:.0}", progress.seconds)),
+        ]),
+        ..Provenance::default()
+    };
+    Ok(Weights { config: recipe.model, vocabulary, provenance, tensors })
 }
 
 /// When the run was last saved. Not the time of the export, so that exporting again gives the same file.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::Args;
 use soli::vocab::Vocabulary;
+use soli::weights::Precision;
 
+use super::export;
 use crate::backbone;
 use crate::config::Recipe;
 use crate::data::batches::tokenise;
@@ -75,6 +77,7 @@ impl Train {
         }
         let inputs = Inputs { train, dev, vocabulary };
         captions::train(&recipe, &inputs, &parameters, &run, &mut report)?;
+        export::write(&export::weights_of(&run)?, Precision::Int8, &run.join("soli.safetensors"))?;
         if !report.is_clean() {
             eprintln!("{report}");
         }
