@@ -123,7 +123,7 @@ impl ModelConfig {
                 return Err(ConfigError::OutOfRange { key, value, min, max });
             }
         }
-        if d.width % d.heads != 0 {
+        if !d.width.is_multiple_of(d.heads) {
             return Err(ConfigError::HeadsDoNotDivideWidth { width: d.width, heads: d.heads });
         }
         for (key, values, positive) in

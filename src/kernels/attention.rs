@@ -108,11 +108,13 @@ impl Attention {
     }
 }
 
-/// Calls `f` with each segment and its own rows of the matrices `out`, over all threads. `rows` tells a segment's
-/// rows.
+/// A matrix to be written, and which of its rows are a segment's.
+type Output<'a> = (&'a mut [f32], fn(&Segment) -> &Range<usize>);
+
+/// Calls `f` with each segment and its own rows of the matrices `out`, over all threads.
 fn for_each_segment<const N: usize>(
     segments: &[Segment],
-    mut out: [(&mut [f32], fn(&Segment) -> &Range<usize>); N],
+    mut out: [Output; N],
     width: usize,
     f: impl Fn(&Segment, [&mut [f32]; N]) + Sync,
 ) {
@@ -179,7 +181,7 @@ impl CustomOp3 for Attention {
         let (mut gq, mut gk, mut gv) =
             (vec![0f32; q.elem_count()], vec![0f32; k.elem_count()], vec![0f32; v.elem_count()]);
         let mut backward = |q: &[f32], k: &[f32], v: &[f32], grad: &[f32]| {
-            let out: [(&mut [f32], fn(&Segment) -> &Range<usize>); 3] =
+            let out: [Output; 3] =
                 [(&mut gq, |s| &s.queries), (&mut gk, |s| &s.keys), (&mut gv, |s| &s.keys)];
             for_each_segment(&self.segments, out, width, |s, [gq, gk, gv]| {
                 let (queries, keys) = (s.queries.len(), s.keys.len());

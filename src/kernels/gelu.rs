@@ -21,7 +21,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 struct Gelu;
 
 /// `2 * sqrt(2 / pi)`.
-const SLOPE: f32 = 1.595_769_1;
+const SLOPE: f32 = 1.595_769;
 const CUBIC: f32 = 0.044_715;
 
 #[inline(always)]

@@ -46,6 +46,9 @@ pub struct Progress {
     pub seconds: f64,
 }
 
+/// A run's tensors by name, and where it stands.
+pub type Checkpoint = (HashMap<String, Tensor>, Progress);
+
 /// Writes a file so that its name always holds either the old or the new content, whole.
 ///
 /// # Errors
@@ -79,7 +82,7 @@ pub fn save(
 ///
 /// # Errors
 /// If the file cannot be read or is damaged.
-pub fn load(run: &Path) -> Result<Option<(HashMap<String, Tensor>, Progress)>, CheckpointError> {
+pub fn load(run: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
     let path = run.join(FILE);
     if !path.exists() {
         return Ok(None);

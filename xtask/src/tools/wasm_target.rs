@@ -1,7 +1,7 @@
 //! A compiler with the standard library for wasm32.
 //!
 //! Usually `rustup target add` is all it takes. Machines that only reach package registries take the Debian route
-//! ([`debian_wasm`](super::debian_wasm)); `SOLI_WASM_TOOLCHAIN=debian` forces it.
+//! ([`super::debian_wasm`]); `SOLI_WASM_TOOLCHAIN=debian` forces it.
 
 use std::path::{Path, PathBuf};
 
