@@ -86,6 +86,8 @@ fn every_trainable_variable_gets_a_gradient() {
     let words = tokens::build_vocabulary(data.examples.iter().flat_map(|e| &e.captions), 1);
     let vocabulary = Vocabulary::new(words).unwrap();
     recipe.model.decoder.vocab_size = vocabulary.len();
+    // Four cells: a decoder that can only look at one has nothing to learn of where to look.
+    recipe.model.encoder.input_side = 64;
     let examples = tokenise(data.examples, &vocabulary);
     let parameters = Parameters::new(recipe.seed);
     let model = Model::new(parameters.builder(), &recipe.model, Form::Training).unwrap();
@@ -192,7 +194,7 @@ fn a_recipe_with_a_mistake_names_key_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recipe.toml");
     for (from, to, expected) in [
-        ("dropout = 0.1", "drop_out = 0.1", vec!["drop_out", "line 23"]),
+        ("dropout = 0.1", "drop_out = 0.1", vec!["drop_out", "line 24"]),
         ("dropout = 0.1", "dropout = 1.5", vec!["captions.dropout", "1.5"]),
         ("heads = 2", "heads = 3", vec!["decoder.width", "3"]),
         ("input_side = 32", "input_side = 40", vec!["input_side"]),
