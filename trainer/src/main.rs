@@ -1,6 +1,7 @@
 //! The `soli` command.
 
-use anyhow::Result;
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 use soli_trainer::cli::bench::Bench;
 use soli_trainer::cli::caption::Caption;
@@ -46,15 +47,23 @@ fn one_candle_thread() {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     one_candle_thread();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     keep_memory();
-    match Cli::parse().verb {
+    let result = match Cli::parse().verb {
         Verb::Bench(bench) => bench.run(),
         Verb::Caption(caption) => caption.run(),
         Verb::Eval(eval) => eval.run(),
         Verb::Export(export) => export.run(),
         Verb::Train(train) => train.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // All causes on one line; a backtrace helps nobody who mistyped a path.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
