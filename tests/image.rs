@@ -1,4 +1,5 @@
 //! The resampling against Pillow and OpenCV; `reference/resize.py` made the values.
+#![cfg(not(target_arch = "wasm32"))]
 
 use serde::Deserialize;
 use soli::image::{Rgba, to_square};

@@ -1,4 +1,5 @@
 //! Every kernel against the same thing put together from candle's own operations, and against finite differences.
+#![cfg(not(target_arch = "wasm32"))]
 
 use candle_core::{D, Device, Result, Tensor, Var};
 use soli::kernels::attention::{Segment, attention};
