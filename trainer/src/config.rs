@@ -90,7 +90,7 @@ pub struct CaptionStage {
     pub flip: bool,
     /// Smallest share of a picture's area that a random crop keeps, above 0 up to 1 (no crop).
     pub crop_area: f64,
-    /// Pictures of the dev split captioned after each epoch for the curve; all after the last one.
+    /// Pictures of the dev split captioned after each epoch for the curve.
     pub dev_images: usize,
 }
 

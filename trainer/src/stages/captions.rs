@@ -153,8 +153,8 @@ pub fn train(
         ))?;
         let epoch_ends = progress.step.is_multiple_of(per_epoch);
         if epoch_ends && !inputs.dev.is_empty() {
-            let whole = progress.step == steps;
-            let count = if whole { inputs.dev.len() } else { stage.dev_images.min(inputs.dev.len()) };
+            // The same pictures every time: CIDEr's word frequencies depend on the set, so curves must not mix sizes.
+            let count = stage.dev_images.min(inputs.dev.len());
             let captioner = captioner(recipe, inputs, &optimiser)?;
             let (scores, _) =
                 score(&captioner, &inputs.dev[..count], None, &CaptionOptions::default(), report)?;
