@@ -129,22 +129,23 @@ impl Layer {
         })
     }
 
-    /// `own` turns the new tokens' keys and values into those that they may read.
+    /// `own` turns the new tokens' keys and values into those that they may read; without `memory` no picture is read.
     fn forward(
         &self,
         x: Tensor,
         own: impl FnOnce((Tensor, Tensor)) -> Result<(Tensor, Tensor)>,
         own_segments: &[Segment],
-        memory: &(Tensor, Tensor),
-        memory_segments: &[Segment],
+        memory: Option<(&(Tensor, Tensor), &[Segment])>,
         dropout: &mut Dropout,
     ) -> Result<Tensor> {
         let normed = self.self_norm.forward(&x)?;
         let own = own(self.self_attention.keys_and_values(&normed)?)?;
-        let x = (&x + dropout.apply(&self.self_attention.forward(&normed, &own, own_segments)?)?)?;
-        let normed = self.cross_norm.forward(&x)?;
-        let read = self.cross_attention.forward(&normed, memory, memory_segments)?;
-        let x = (&x + dropout.apply(&read)?)?;
+        let mut x = (&x + dropout.apply(&self.self_attention.forward(&normed, &own, own_segments)?)?)?;
+        if let Some((memory, segments)) = memory {
+            let normed = self.cross_norm.forward(&x)?;
+            let read = self.cross_attention.forward(&normed, memory, segments)?;
+            x = (&x + dropout.apply(&read)?)?;
+        }
         let hidden = gelu(&self.ffn_up.forward(&self.ffn_norm.forward(&x)?)?)?;
         let hidden = dropout.apply(&hidden)?;
         &x + dropout.apply(&self.ffn_down.forward(&hidden)?)?
@@ -246,7 +247,20 @@ impl Decoder {
         let mut x = dropout.apply(&self.embed(&batch.inputs, &batch.positions)?)?;
         for layer in &self.layers {
             let read = layer.cross_attention.keys_and_values(&memory)?;
-            x = layer.forward(x, Ok, &batch.own, &read, &batch.memory, dropout)?;
+            x = layer.forward(x, Ok, &batch.own, Some((&read, &batch.memory)), dropout)?;
+        }
+        self.logits(&x, &self.output_weight()?)
+    }
+
+    /// Logits (tokens, vocabulary) of every next token of `batch` when there is no picture to look at: the decoder as
+    /// a language model. Attention to pictures is left out.
+    ///
+    /// # Errors
+    /// If a token is outside the vocabulary.
+    pub fn forward_text(&self, batch: &TokenBatch, dropout: &mut Dropout) -> Result<Tensor> {
+        let mut x = dropout.apply(&self.embed(&batch.inputs, &batch.positions)?)?;
+        for layer in &self.layers {
+            x = layer.forward(x, Ok, &batch.own, None, dropout)?;
         }
         self.logits(&x, &self.output_weight()?)
     }
@@ -256,42 +270,67 @@ impl Decoder {
     /// # Errors
     /// If the shape does not fit.
     pub fn start(&self, embeddings: &Tensor) -> Result<Generation<'_>> {
+        self.start_all(&embeddings.unsqueeze(0)?)
+    }
+
+    /// Prepares to describe several pictures side by side, given their embeddings (pictures, latents, width).
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn start_all(&self, embeddings: &Tensor) -> Result<Generation<'_>> {
+        let latents = embeddings.dim(1)?;
+        let embeddings = embeddings.flatten(0, 1)?;
         let memory = self
             .layers
             .iter()
-            .map(|l| l.cross_attention.keys_and_values(embeddings))
+            .map(|l| l.cross_attention.keys_and_values(&embeddings))
             .collect::<Result<_>>()?;
         let output_weight = self.output_weight()?;
-        Ok(Generation { decoder: self, memory, output_weight, past: Vec::new(), position: 0 })
+        Ok(Generation { decoder: self, memory, latents, output_weight, past: Vec::new(), position: 0 })
     }
 }
 
-/// Captions of one picture in the making: what the decoder has read and written so far.
+/// Captions in the making: what the decoder has read and written so far.
 pub struct Generation<'a> {
     decoder: &'a Decoder,
-    /// Keys and values of the picture, computed once, one pair a layer.
+    /// Keys and values of the pictures, computed once, one pair a layer.
     memory: Past,
+    /// Rows of `memory` for each picture.
+    latents: usize,
     output_weight: Tensor,
     past: Past,
     position: u32,
 }
 
 impl Generation<'_> {
-    /// Gives each beam its next token and returns the logits (beams, vocabulary) of the one after.
+    /// Gives each beam of one picture its next token and returns the logits (beams, vocabulary) of the one after.
     ///
     /// `parents` tells which earlier beam each one goes on from; it is ignored at the first step.
     ///
     /// # Errors
     /// If a token is outside the vocabulary, a parent is no earlier beam, or the longest caption is exceeded.
     pub fn step(&mut self, tokens: &[u32], parents: &[u32]) -> Result<Tensor> {
+        self.step_all(tokens, parents, &[tokens.len()])
+    }
+
+    /// [`Generation::step`] for several pictures: the beams of each lie together, `beams_of[i]` of picture `i`.
+    ///
+    /// # Errors
+    /// As [`Generation::step`], and if `beams_of` does not add up to the beams or has more pictures than there are.
+    pub fn step_all(&mut self, tokens: &[u32], parents: &[u32], beams_of: &[usize]) -> Result<Tensor> {
         let decoder = self.decoder;
         let beams = tokens.len();
         let length = self.position as usize + 1;
-        let memory_rows = self.memory.first().map_or(Ok(0), |(k, _)| k.dim(0))?;
         let own: Vec<_> = (0..beams)
             .map(|b| Segment { queries: b..b + 1, keys: b * length..(b + 1) * length, causal: false })
             .collect();
-        let memory_segments = [Segment { queries: 0..beams, keys: 0..memory_rows, causal: false }];
+        let mut memory_segments = Vec::with_capacity(beams_of.len());
+        let mut next = 0;
+        for (picture, &count) in beams_of.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let keys = picture * self.latents..(picture + 1) * self.latents;
+            memory_segments.push(Segment { queries: next..next + count, keys, causal: false });
+            next += count;
+        }
         let mut x = decoder.embed(tokens, &vec![self.position; beams])?;
         let parents = Tensor::new(parents, x.device())?;
         let past = std::mem::take(&mut self.past);
@@ -313,7 +352,7 @@ impl Generation<'_> {
                 self.past.push((k.clone(), v.clone()));
                 Ok((k, v))
             };
-            x = layer.forward(x, append, &own, memory, &memory_segments, &mut Dropout::off())?;
+            x = layer.forward(x, append, &own, Some((memory, &memory_segments)), &mut Dropout::off())?;
         }
         self.position += 1;
         decoder.logits(&x, &self.output_weight)

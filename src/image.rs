@@ -142,6 +142,11 @@ pub fn to_square(image: &Rgba, side: usize) -> Result<Vec<u8>, ImageError> {
     Ok(square.buffer().chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect())
 }
 
+/// The picture over white: R, G, B of each pixel, row by row from the top.
+pub fn over_white(image: &Rgba) -> Vec<u8> {
+    image.data.chunks_exact(4).flat_map(|pixel| { let [r, g, b, _] = blend_white(pixel); [r, g, b] }).collect()
+}
+
 /// `(value - mean) / std` of RGB bytes, channel by channel.
 pub fn normalise(rgb: &[u8], config: &EncoderConfig) -> Vec<f32> {
     let (mean, std) = (&config.mean, &config.std);
@@ -158,14 +163,14 @@ fn flatten<'a>(image: &Rgba<'a>) -> (u32, u32, Cow<'a, [u8]>) {
     } else if image.data.chunks_exact(4).all(|pixel| pixel[3] == u8::MAX) {
         (image.width, image.height, Cow::Borrowed(image.data))
     } else {
-        let pixels = image.data.chunks_exact(4).flat_map(over_white).collect();
+        let pixels = image.data.chunks_exact(4).flat_map(blend_white).collect();
         (image.width, image.height, Cow::Owned(pixels))
     }
 }
 
 /// One pixel over white, rounded to nearest. The colour of a fully transparent pixel has no part in it, which is why
 /// this comes before the resampling.
-fn over_white(pixel: &[u8]) -> [u8; 4] {
+fn blend_white(pixel: &[u8]) -> [u8; 4] {
     let alpha = u32::from(pixel[3]);
     let blend = |value: u8| ((u32::from(value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
     [blend(pixel[0]), blend(pixel[1]), blend(pixel[2]), u8::MAX]
@@ -183,7 +188,7 @@ fn average_blocks(image: &Rgba, fx: u32, fy: u32) -> Vec<u8> {
         for row in band.chunks_exact(row_bytes) {
             for (block, sum) in row.chunks(fx * 4).zip(&mut sums) {
                 for pixel in block.chunks_exact(4) {
-                    for (total, value) in sum.iter_mut().zip(over_white(pixel)) {
+                    for (total, value) in sum.iter_mut().zip(blend_white(pixel)) {
                         *total += u64::from(value);
                     }
                 }

@@ -142,16 +142,16 @@ def main():
             module.eval()
     parameters = list(model.parameters())
     average = [p.detach().clone() for p in parameters]
-    optimiser = torch.optim.AdamW(parameters, lr=1e-6, betas=(0.9, 0.98), weight_decay=stage["weight_decay"], foreach=True)
+    optimiser = torch.optim.AdamW(parameters, lr=1e-6, betas=(0.9, 0.98), weight_decay=stage["schedule"]["weight_decay"], foreach=True)
 
     def step():
         logits = model(pixels, tokens, repeat)
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=PAD, label_smoothing=stage["label_smoothing"])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(parameters, stage["gradient_clip"], foreach=True)
+        nn.utils.clip_grad_norm_(parameters, stage["schedule"]["gradient_clip"], foreach=True)
         optimiser.step()
-        torch._foreach_lerp_(average, [p.detach() for p in parameters], 1 - stage["ema_decay"])
+        torch._foreach_lerp_(average, [p.detach() for p in parameters], 1 - stage["schedule"]["ema_decay"])
 
     print("{}", flush=True)
     for _ in sys.stdin:

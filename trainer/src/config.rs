@@ -1,9 +1,20 @@
 //! A training recipe: one TOML file says everything that a run depends on besides its data.
+//!
+//! A recipe names the network and any of the stages `text`, `siamese`, `captions`, `joint` and `scst`, which run in
+//! this order, each going on from the last one's averaged parameters. What a stage's table says is described with the
+//! stage, in [`crate::stages`].
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use soli::config::{ConfigError, ModelConfig};
+
+use crate::data::views::Views;
+use crate::stages::captions::CaptionStage;
+use crate::stages::joint::JointStage;
+use crate::stages::scst::ScstStage;
+use crate::stages::siamese::SiameseStage;
+use crate::stages::text::TextStage;
 
 /// Why a recipe cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,17 +44,26 @@ pub enum RecipeError {
         source: ConfigError,
     },
     /// A number of the training is out of range.
-    #[error("configuration {}: `{key}` is {value}, but must {must}", path.display())]
+    #[error("configuration {}{}: `{key}` is {value}, but must {must}", path.display(), at_line(*line))]
     OutOfRange {
         /// The file.
         path: PathBuf,
-        /// The key.
-        key: &'static str,
+        /// The line of the key, if it was found in the file.
+        line: Option<usize>,
+        /// The key, with its table.
+        key: String,
         /// Its value.
         value: f64,
         /// What it has to be.
         must: &'static str,
     },
+    /// No stage is configured.
+    #[error("configuration {}: it names no stage; add one of [text], [siamese], [captions], [joint], [scst]", .0.display())]
+    NoStage(PathBuf),
+}
+
+fn at_line(line: Option<usize>) -> String {
+    line.map(|line| format!(", line {line}")).unwrap_or_default()
 }
 
 /// A training recipe.
@@ -54,44 +74,111 @@ pub struct Recipe {
     pub seed: u64,
     /// Words that occur less often in the training captions are not in the vocabulary.
     pub min_word_count: usize,
+    /// Pictures of the dev split captioned after each epoch for the curve. CIDEr's word frequencies depend on the
+    /// set: only figures of the same number compare.
+    pub dev_images: usize,
     /// The shape of the network.
     pub model: ModelConfig,
-    /// The caption stage.
-    pub captions: CaptionStage,
+    /// The decoder learns the language from text alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextStage>,
+    /// The encoder learns to see the same in every version of a picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub siamese: Option<SiameseStage>,
+    /// Cross-entropy on captions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captions: Option<CaptionStage>,
+    /// Cross-entropy on two versions and their embeddings' distance, in one step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joint: Option<JointStage>,
+    /// Self-critical sequence training on CIDEr.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scst: Option<ScstStage>,
 }
 
-/// Cross-entropy on captions.
+/// How long a stage trains and how far each step goes; AdamW (see [`crate::optimiser`]) under a warm-up and a cosine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CaptionStage {
-    /// Passes over the training pictures.
+pub struct Schedule {
+    /// Passes over the training pictures (or texts).
     pub epochs: usize,
-    /// Pictures a step; each is encoded once for all its captions.
-    pub batch_images: usize,
+    /// Pictures (or texts) a step; each picture is encoded once for all its captions.
+    pub batch: usize,
     /// Peak learning rate of the decoder and the embedding.
     pub learning_rate: f64,
-    /// Peak learning rate of the trunk.
+    /// Peak learning rate of the trunk; 0 leaves it as it is.
+    #[serde(default)]
     pub trunk_learning_rate: f64,
     /// Epochs in which the trunk stays as it is: its gradient would only chase an untrained decoder.
+    #[serde(default)]
     pub trunk_frozen_epochs: usize,
     /// Steps over which the rate rises from zero; afterwards it falls to zero along a cosine.
     pub warmup_steps: usize,
     /// Decoupled weight decay of matrices; vectors have none.
     pub weight_decay: f64,
-    /// Share of the probability that the loss spreads over all words, 0..1.
-    pub label_smoothing: f32,
-    /// Dropout in the decoder, 0..1.
-    pub dropout: f32,
     /// Longest gradient, over all parameters together; longer ones are shortened to it.
     pub gradient_clip: f64,
-    /// Decay a step of the running average of the parameters, which is what is evaluated and exported.
+    /// Decay a step of the running average of the parameters, which is what is evaluated and handed on.
     pub ema_decay: f64,
-    /// Mirror half of the pictures whose captions name no side.
-    pub flip: bool,
-    /// Smallest share of a picture's area that a random crop keeps, above 0 up to 1 (no crop).
-    pub crop_area: f64,
-    /// Pictures of the dev split captioned after each epoch for the curve.
-    pub dev_images: usize,
+}
+
+/// One number of a recipe and what it has to be.
+pub struct Check {
+    key: String,
+    value: f64,
+    good: bool,
+    must: &'static str,
+}
+
+impl Check {
+    /// `table.key` must be at least 1.
+    pub fn positive(table: &str, key: &str, value: usize) -> Self {
+        Self::new(table, key, value as f64, value > 0, "be at least 1")
+    }
+
+    /// `table.key` must be 0 or more, and a number.
+    pub fn not_negative(table: &str, key: &str, value: f64) -> Self {
+        Self::new(table, key, value, value >= 0.0 && value.is_finite(), "be 0 or more")
+    }
+
+    /// `table.key` must lie in 0..1, without 1.
+    pub fn below_one(table: &str, key: &str, value: f64) -> Self {
+        Self::new(table, key, value, (0.0..1.0).contains(&value), "lie in 0..1")
+    }
+
+    /// `table.key` must be a probability.
+    pub fn share(table: &str, key: &str, value: f64) -> Self {
+        Self::new(table, key, value, (0.0..=1.0).contains(&value), "lie in 0..=1")
+    }
+
+    /// Any other condition.
+    pub fn new(table: &str, key: &str, value: f64, good: bool, must: &'static str) -> Self {
+        let key = if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") };
+        Self { key, value, good, must }
+    }
+}
+
+impl Schedule {
+    /// What its numbers have to be; `table` is where it stands.
+    pub fn checks(&self, table: &str) -> Vec<Check> {
+        let positive = |key, value: f64| Check::new(table, key, value, value > 0.0, "be above 0");
+        vec![
+            Check::positive(table, "epochs", self.epochs),
+            Check::positive(table, "batch", self.batch),
+            positive("learning_rate", self.learning_rate),
+            Check::not_negative(table, "trunk_learning_rate", self.trunk_learning_rate),
+            Check::not_negative(table, "weight_decay", self.weight_decay),
+            positive("gradient_clip", self.gradient_clip),
+            Check::below_one(table, "ema_decay", self.ema_decay),
+            Check::new(
+                table,
+                "trunk_frozen_epochs",
+                self.trunk_frozen_epochs as f64,
+                self.trunk_frozen_epochs <= self.epochs,
+                "be at most epochs",
+            ),
+        ]
+    }
 }
 
 impl Recipe {
@@ -104,56 +191,78 @@ impl Recipe {
             .map_err(|source| RecipeError::Io { path: path.to_owned(), source })?;
         let recipe: Self = toml::from_str(&text)
             .map_err(|source| RecipeError::Parse { path: path.to_owned(), source: Box::new(source) })?;
-        recipe.validate(path)?;
+        recipe.validate(path, &text)?;
         Ok(recipe)
     }
 
-    fn validate(&self, path: &Path) -> Result<(), RecipeError> {
+    fn validate(&self, path: &Path, text: &str) -> Result<(), RecipeError> {
         let mut model = self.model.clone();
         // The vocabulary's size is known only once the captions are read.
         model.decoder.vocab_size = model.decoder.vocab_size.max(soli::vocab::SPECIAL_TOKENS.len() + 1);
         model.validate().map_err(|source| RecipeError::Model { path: path.to_owned(), source })?;
-        let c = &self.captions;
-        let checks: [(&'static str, f64, bool, &'static str); 13] = [
-            ("captions.epochs", c.epochs as f64, c.epochs > 0, "be at least 1"),
-            ("captions.batch_images", c.batch_images as f64, c.batch_images > 0, "be at least 1"),
-            ("captions.learning_rate", c.learning_rate, c.learning_rate > 0.0, "be above 0"),
-            (
-                "captions.trunk_learning_rate",
-                c.trunk_learning_rate,
-                c.trunk_learning_rate >= 0.0,
-                "be 0 or more",
-            ),
-            ("captions.weight_decay", c.weight_decay, c.weight_decay >= 0.0, "be 0 or more"),
-            (
-                "captions.label_smoothing",
-                c.label_smoothing.into(),
-                (0.0..1.0).contains(&c.label_smoothing),
-                "lie in 0..1",
-            ),
-            ("captions.dropout", c.dropout.into(), (0.0..1.0).contains(&c.dropout), "lie in 0..1"),
-            ("captions.gradient_clip", c.gradient_clip, c.gradient_clip > 0.0, "be above 0"),
-            ("captions.ema_decay", c.ema_decay, (0.0..1.0).contains(&c.ema_decay), "lie in 0..1"),
-            (
-                "captions.crop_area",
-                c.crop_area,
-                c.crop_area > 0.0 && c.crop_area <= 1.0,
-                "lie above 0 and up to 1",
-            ),
-            ("captions.dev_images", c.dev_images as f64, c.dev_images > 0, "be at least 1"),
-            ("min_word_count", self.min_word_count as f64, self.min_word_count > 0, "be at least 1"),
-            (
-                "captions.trunk_frozen_epochs",
-                c.trunk_frozen_epochs as f64,
-                c.trunk_frozen_epochs <= c.epochs,
-                "be at most captions.epochs",
-            ),
+        let mut checks = vec![
+            Check::positive("", "min_word_count", self.min_word_count),
+            Check::positive("", "dev_images", self.dev_images),
         ];
-        for (key, value, good, must) in checks {
-            if !good {
-                return Err(RecipeError::OutOfRange { path: path.to_owned(), key, value, must });
+        let stages = [
+            self.text.as_ref().map(TextStage::checks),
+            self.siamese.as_ref().map(SiameseStage::checks),
+            self.captions.as_ref().map(CaptionStage::checks),
+            self.joint.as_ref().map(JointStage::checks),
+            self.scst.as_ref().map(ScstStage::checks),
+        ];
+        if stages.iter().all(Option::is_none) {
+            return Err(RecipeError::NoStage(path.to_owned()));
+        }
+        checks.extend(stages.into_iter().flatten().flatten());
+        match checks.into_iter().find(|check| !check.good) {
+            None => Ok(()),
+            Some(Check { key, value, must, .. }) => {
+                let line = line_of(text, &key);
+                Err(RecipeError::OutOfRange { path: path.to_owned(), line, key, value, must })
             }
         }
-        Ok(())
+    }
+
+    /// Whether a stage wants text beside the captions.
+    pub fn needs_text(&self) -> bool {
+        self.text.is_some()
+    }
+
+    /// Whether a stage wants pictures without captions.
+    pub fn needs_unlabelled(&self) -> bool {
+        self.siamese.as_ref().is_some_and(|s| s.unlabelled) || self.joint.as_ref().is_some_and(|j| j.unlabelled > 0)
+    }
+}
+
+/// The line, counted from 1, at which `table.key = ...` stands in `text`: a parsed number no longer knows its place.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let (table, key) = key.rsplit_once('.').unwrap_or(("", key));
+    let mut current = "";
+    for (i, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            current = name.trim();
+        } else if current == table && line.split('=').next().is_some_and(|name| name.trim() == key) {
+            return Some(i + 1);
+        }
+    }
+    None
+}
+
+impl Views {
+    /// What its numbers have to be; `table` is where it stands.
+    pub fn checks(&self, table: &str) -> Vec<Check> {
+        vec![
+            Check::new(
+                table,
+                "crop_area",
+                self.crop_area,
+                self.crop_area > 0.0 && self.crop_area <= 1.0,
+                "lie above 0 and up to 1",
+            ),
+            Check::share(table, "degraded", self.degraded),
+            Check::share(table, "damaged", self.damaged),
+        ]
     }
 }

@@ -13,7 +13,7 @@ use plotters::prelude::*;
 use crate::metrics::Scores;
 
 /// A line of the metrics file. Fields that do not apply stay empty.
-pub struct Row {
+pub struct Row<'a> {
     step: usize,
     epoch: f64,
     loss: Option<f32>,
@@ -22,46 +22,53 @@ pub struct Row {
     cider: Option<f64>,
     bleu4: Option<f64>,
     rouge_l: Option<f64>,
+    terms: &'a [f32],
 }
 
-impl Row {
-    /// After a training step: mean loss a token, share of the peak learning rate, pictures in the step.
-    pub fn step(step: usize, epoch: f64, loss: f32, rate: f64, images: usize) -> Self {
+impl<'a> Row<'a> {
+    /// After a training step: the loss, share of the peak learning rate, pictures in the step, and the stage's own
+    /// numbers.
+    pub fn step(step: usize, epoch: f64, loss: f32, rate: f64, images: usize, terms: &'a [f32]) -> Self {
         let (loss, rate, images) = (Some(loss), Some(rate), Some(images));
-        Self { step, epoch, loss, rate, images, cider: None, bleu4: None, rouge_l: None }
+        Self { step, epoch, loss, rate, images, cider: None, bleu4: None, rouge_l: None, terms }
     }
 
     /// After an evaluation on dev pictures.
     pub fn scores(step: usize, epoch: f64, scores: &Scores) -> Self {
         let (cider, bleu4, rouge_l) = (Some(scores.cider), Some(scores.bleu[3]), Some(scores.rouge_l));
-        Self { step, epoch, loss: None, rate: None, images: None, cider, bleu4, rouge_l }
+        Self { step, epoch, loss: None, rate: None, images: None, cider, bleu4, rouge_l, terms: &[] }
     }
 }
 
-const HEADER: &str = "step,epoch,loss,rate,images,dev_cider,dev_bleu4,dev_rouge_l\n";
+const HEADER: &str = "step,epoch,loss,rate,images,dev_cider,dev_bleu4,dev_rouge_l";
 
 /// `metrics.csv` of a run.
 pub struct MetricsFile {
     path: PathBuf,
     file: BufWriter<File>,
+    /// Columns beyond those of [`HEADER`].
+    terms: usize,
 }
 
 impl MetricsFile {
     /// Opens the run's file and cuts it to the `keep` bytes that its checkpoint knows of: what a killed run wrote
     /// after its last checkpoint will be computed, and written, again.
     ///
+    /// `terms` names the stage's own columns.
+    ///
     /// # Errors
     /// If the file system refuses.
-    pub fn open(run: &Path, keep: u64) -> Result<Self> {
+    pub fn open(run: &Path, keep: u64, terms: &[&str]) -> Result<Self> {
         let path = run.join("metrics.csv");
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
         let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
         file.set_len(keep)?;
         file.seek(SeekFrom::End(0))?;
         if keep == 0 {
-            file.write_all(HEADER.as_bytes())?;
+            let columns: Vec<&str> = std::iter::once(HEADER).chain(terms.iter().copied()).collect();
+            writeln!(file, "{}", columns.join(","))?;
         }
-        Ok(Self { path, file: BufWriter::new(file) })
+        Ok(Self { path, file: BufWriter::new(file), terms: terms.len() })
     }
 
     /// Adds a line.
@@ -72,8 +79,10 @@ impl MetricsFile {
         fn text<T: ToString>(value: Option<T>) -> String {
             value.map(|v| v.to_string()).unwrap_or_default()
         }
-        let Row { step, epoch, loss, rate, images, cider, bleu4, rouge_l } = row;
-        let fields = [text(*loss), text(*rate), text(*images), text(*cider), text(*bleu4), text(*rouge_l)];
+        let Row { step, epoch, loss, rate, images, cider, bleu4, rouge_l, terms } = row;
+        let mut fields =
+            vec![text(*loss), text(*rate), text(*images), text(*cider), text(*bleu4), text(*rouge_l)];
+        fields.extend((0..self.terms).map(|i| text(terms.get(i).copied())));
         writeln!(self.file, "{step},{epoch:.4},{}", fields.join(","))?;
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::config::Recipe;
 use crate::data::batches::Batch;
 use crate::optimiser::{AdamW, StepOptions};
 use crate::parameters::Parameters;
-use crate::stages::captions;
+use crate::stages::captions::{self, CaptionStage};
 
 /// Words of the vocabulary and captions a picture, as Flickr8k has them.
 const VOCABULARY: usize = 2921;
@@ -49,32 +49,35 @@ impl Bench {
     pub fn run(self) -> Result<()> {
         let mut recipe = Recipe::load(&self.config)?;
         recipe.model.decoder.vocab_size = VOCABULARY;
-        let batch = made_up(&recipe)?;
+        let Some(stage) = recipe.captions.clone() else {
+            bail!("{} has no stage [captions] to time", self.config.display())
+        };
+        let batch = made_up(&recipe, stage.schedule.batch)?;
         let mut ours = Ours::new(&recipe)?;
         let mut peer = self
             .python
             .as_ref()
-            .map(|python| Peer::start(python, &self.script, &recipe, &batch))
+            .map(|python| Peer::start(python, &self.script, &recipe, &stage, &batch))
             .transpose()?;
-        ours.step(&recipe, &batch, 0)?;
+        ours.step(&recipe, &stage, &batch, 0)?;
         if let Some(peer) = &mut peer {
             peer.step()?;
         }
         let (mut our_ms, mut peer_ms) = (Vec::new(), Vec::new());
         for step in 1..=self.steps.max(1) as u64 {
             let started = Instant::now();
-            ours.step(&recipe, &batch, step)?;
+            ours.step(&recipe, &stage, &batch, step)?;
             our_ms.push(started.elapsed().as_secs_f64() * 1e3);
             if let Some(peer) = &mut peer {
                 peer_ms.push(peer.step()?);
             }
         }
-        let images = recipe.captions.batch_images as f64;
+        let images = stage.schedule.batch as f64;
         let show =
             |name: &str, ms: f64| println!("{name:8} {ms:8.0} ms a step  {:6.1} images/s", images * 1e3 / ms);
         println!(
             "{} pictures at {} px, {CAPTIONS} captions each; medians of {} steps",
-            recipe.captions.batch_images,
+            stage.schedule.batch,
             recipe.model.encoder.input_side,
             our_ms.len()
         );
@@ -95,9 +98,9 @@ fn median(values: &mut [f64]) -> f64 {
 }
 
 /// A batch with random pixels, and captions of random words and the lengths usual in Flickr8k (7 to 15 words).
-fn made_up(recipe: &Recipe) -> Result<Batch> {
+fn made_up(recipe: &Recipe, images: usize) -> Result<Batch> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let (images, side) = (recipe.captions.batch_images, recipe.model.encoder.input_side);
+    let side = recipe.model.encoder.input_side;
     let pixels: Vec<f32> = (0..images * side * side * 3).map(|_| rng.random_range(-1.0..1.0)).collect();
     let captions = (0..images)
         .map(|_| {
@@ -110,7 +113,7 @@ fn made_up(recipe: &Recipe) -> Result<Batch> {
         })
         .collect();
     let pixels = Tensor::from_vec(pixels, (images, side, side, 3), &Device::Cpu)?;
-    Ok(Batch { pixels, captions, broken: Vec::new() })
+    Ok(Batch { pixels, twins: None, captions, indices: (0..images).collect(), broken: Vec::new() })
 }
 
 struct Ours {
@@ -125,15 +128,14 @@ impl Ours {
         Ok(Self { model, optimiser: AdamW::new(parameters.vars())? })
     }
 
-    fn step(&mut self, recipe: &Recipe, batch: &Batch, seed: u64) -> Result<()> {
-        let stage = &recipe.captions;
+    fn step(&mut self, recipe: &Recipe, stage: &CaptionStage, batch: &Batch, seed: u64) -> Result<()> {
         let loss = captions::loss(&self.model, &recipe.model, batch, stage, false, seed)?;
         let options = StepOptions {
             learning_rate: 1e-5,
             trunk_learning_rate: 1e-6,
-            weight_decay: stage.weight_decay,
-            gradient_clip: stage.gradient_clip,
-            ema_decay: stage.ema_decay,
+            weight_decay: stage.schedule.weight_decay,
+            gradient_clip: stage.schedule.gradient_clip,
+            ema_decay: stage.schedule.ema_decay,
         };
         let norm = self.optimiser.step(&loss.backward()?, &options)?;
         if !norm.is_finite() {
@@ -151,7 +153,13 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(python: &Path, script: &Path, recipe: &Recipe, batch: &Batch) -> Result<Self> {
+    fn start(
+        python: &Path,
+        script: &Path,
+        recipe: &Recipe,
+        stage: &CaptionStage,
+        batch: &Batch,
+    ) -> Result<Self> {
         let mut child = Command::new(python)
             .arg(script)
             .stdin(Stdio::piped())
@@ -163,7 +171,7 @@ impl Peer {
         };
         let mut peer = Self { child, input, output: BufReader::new(output) };
         let captions: &Vec<Vec<Vec<u32>>> = &batch.captions;
-        let shapes = json!({"model": recipe.model, "captions": captions, "stage": recipe.captions});
+        let shapes = json!({"model": recipe.model, "captions": captions, "stage": stage});
         peer.ask(&shapes.to_string())?;
         Ok(peer)
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -17,6 +16,7 @@ use crate::config::Recipe;
 use crate::fold::fold;
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
+use crate::stages;
 
 /// Write a run's averaged parameters as a weights file.
 #[derive(Debug, Args)]
@@ -79,37 +79,54 @@ pub fn write(weights: &Weights, precision: Precision, out: &Path) -> Result<()> 
     Ok(())
 }
 
-/// The averaged parameters of the run in folder `run`, with what the run itself knows of their provenance.
+/// The averaged parameters of the last stage of the run in folder `run` that can describe pictures, with what the run
+/// itself knows of their provenance.
 ///
 /// # Errors
-/// If the run has no checkpoint or a damaged one.
+/// If there is no such stage, or its file is damaged.
 pub fn weights_of(run: &Path) -> Result<Weights> {
-    let (state, progress) = checkpoint::load(run)?
-        .with_context(|| format!("{} has no checkpoint; train first", run.display()))?;
-    let recipe: Recipe = toml::from_str(&progress.recipe).context("the recipe in the checkpoint")?;
+    let text = std::fs::read_to_string(run.join("config.toml"))
+        .with_context(|| format!("{} is no run folder: it has no config.toml", run.display()))?;
+    let recipe: Recipe = toml::from_str(&text).context("the run's config.toml")?;
+    let (mut seconds, mut steps, mut found) = (0.0, 0, None);
+    for stage in stages::ORDER {
+        let folder = stages::folder(run, stage);
+        let running = checkpoint::load(&folder, checkpoint::RUNNING)?;
+        let finished = checkpoint::load(&folder, checkpoint::FINISHED)?;
+        let Some((file, tensors, progress)) = finished
+            .map(|(tensors, progress)| (checkpoint::FINISHED, tensors, progress))
+            .or(running.map(|(tensors, progress)| (checkpoint::RUNNING, tensors, progress)))
+        else {
+            continue;
+        };
+        (seconds, steps) = (seconds + progress.seconds, steps + progress.step);
+        if !["text", "siamese"].contains(&stage) {
+            found = Some((folder.join(file), tensors, progress));
+        }
+    }
+    let (path, mut tensors, progress) = found.with_context(|| {
+        format!("{}: no stage that describes pictures has a checkpoint yet; train first", run.display())
+    })?;
     let vocabulary = Vocabulary::new(progress.words)?;
-    let parameters = Parameters::new(recipe.seed);
-    Model::new(parameters.builder(), &recipe.model, Form::Training)?;
-    let mut optimiser = AdamW::new(parameters.vars())?;
-    optimiser.restore(&state)?;
-    let tensors = fold(optimiser.averaged()?)?;
+    if path.ends_with(checkpoint::RUNNING) {
+        let parameters = Parameters::new(recipe.seed);
+        Model::new(parameters.builder(), &recipe.model, Form::Training)?;
+        let mut optimiser = AdamW::new(parameters.vars())?;
+        optimiser.restore(&tensors)?;
+        tensors = optimiser.averaged()?;
+    }
     let provenance = Provenance {
-        created: checkpoint_time(run),
-        recipe: Some(progress.recipe),
-        git_revision: git_revision(),
+        // Not the time of the export, so that exporting again gives the same file.
+        created: std::fs::metadata(&path).and_then(|m| m.modified()).ok().map(rfc3339),
+        recipe: Some(text),
+        git_revision: progress.revision,
         notes: BTreeMap::from([
-            ("training.steps".to_owned(), progress.step.to_string()),
-            ("training.seconds".to_owned(), format!("{:.0}", progress.seconds)),
+            ("training.steps".to_owned(), steps.to_string()),
+            ("training.seconds".to_owned(), format!("{seconds:.0}")),
         ]),
         ..Provenance::default()
     };
-    Ok(Weights { config: recipe.model, vocabulary, provenance, tensors })
-}
-
-/// When the run was last saved. Not the time of the export, so that exporting again gives the same file.
-fn checkpoint_time(run: &Path) -> Option<String> {
-    let saved = std::fs::metadata(run.join("checkpoint.safetensors")).ok()?.modified().ok()?;
-    Some(rfc3339(saved))
+    Ok(Weights { config: recipe.model, vocabulary, provenance, tensors: fold(tensors)? })
 }
 
 /// UTC, to the second. From days to a date after Howard Hinnant's `civil_from_days`.
@@ -127,14 +144,6 @@ fn rfc3339(time: SystemTime) -> String {
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// The revision of the working tree, if this is one.
-fn git_revision() -> Option<String> {
-    let output =
-        Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
-    let revision = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (output.status.success() && !revision.is_empty()).then_some(revision)
 }
 
 #[cfg(test)]

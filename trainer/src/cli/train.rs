@@ -3,18 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use rayon::prelude::*;
 use soli::vocab::Vocabulary;
-use soli::weights::Precision;
+use soli::weights::{Precision, Weights};
 
 use super::export;
 use crate::backbone;
 use crate::config::Recipe;
-use crate::data::batches::tokenise;
-use crate::data::{Dataset, Split, tokens};
+use crate::data::batches::{tokenise, unlabelled};
+use crate::data::{Dataset, Example, Split, tokens};
 use crate::parameters::Parameters;
-use crate::stages::captions::{self, Inputs};
+use crate::stages::{self, Inputs};
+use crate::warm_start;
 
 /// Train a captioner; goes on where an earlier run in the same folder stopped.
 #[derive(Debug, Args)]
@@ -29,6 +31,17 @@ pub struct Train {
     /// random numbers, which needs far more pictures.
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
+    /// Start from these weights instead of the backbone: the network and its words are the file's, new words are added.
+    #[arg(long, value_name = "FILE", conflicts_with = "backbone")]
+    weights: Option<PathBuf>,
+    /// Captions without pictures, one a line, for the stage [text]; ../coco-captions/*.txt beside the data when not
+    /// given.
+    #[arg(long, value_name = "FILE")]
+    text: Vec<PathBuf>,
+    /// A folder of pictures without captions, for stages that use them; ../coco-train2014-5k/Images beside the data when
+    /// not given.
+    #[arg(long, value_name = "FOLDER")]
+    unlabelled: Option<PathBuf>,
     /// Where the run is kept; runs/NAME-OF-THE-RECIPE when not given.
     #[arg(long, value_name = "FOLDER")]
     run: Option<PathBuf>,
@@ -56,7 +69,14 @@ impl Train {
         }
         let words =
             tokens::build_vocabulary(examples.iter().flat_map(|e| &e.captions), recipe.min_word_count);
-        let vocabulary = Vocabulary::new(words)?;
+        let start = self.weights.as_deref().map(read_weights).transpose()?;
+        let vocabulary = match &start {
+            Some(weights) => warm_start::extend(&weights.vocabulary, words)?,
+            None => Vocabulary::new(words)?,
+        };
+        if let Some(weights) = &start {
+            recipe.model = weights.config.clone();
+        }
         recipe.model.decoder.vocab_size = vocabulary.len();
         recipe.model.validate()?;
         let dev = match Dataset::open(&self.data, Split::Dev) {
@@ -67,21 +87,73 @@ impl Train {
             }
         };
         std::fs::write(run.join("config.toml"), toml::to_string(&recipe)?)?;
+        let text = if recipe.needs_text() { self.read_text(&examples, &vocabulary)? } else { Vec::new() };
+        let pictures = if recipe.needs_unlabelled() { self.find_unlabelled()? } else { Vec::new() };
         let train = Arc::new(tokenise(examples, &vocabulary));
-        eprintln!("{} pictures, {} words, run folder {}", train.len(), vocabulary.len(), run.display());
+        eprintln!(
+            "{} pictures, {} words, {} texts, {} pictures without captions; run folder {}",
+            train.len(),
+            vocabulary.len(),
+            text.len(),
+            pictures.len(),
+            run.display()
+        );
         let parameters = Parameters::new(recipe.seed);
         soli::model::Model::new(parameters.builder(), &recipe.model, soli::encoder::Form::Training)?;
-        let backbone = self.backbone_path();
-        if backbone != Path::new("none") {
-            parameters.load(&backbone::load(&backbone)?)?;
+        match &start {
+            Some(weights) => warm_start::load(&parameters, weights)?,
+            None => {
+                let backbone = self.backbone_path();
+                if backbone != Path::new("none") {
+                    parameters.load(&backbone::load(&backbone)?)?;
+                }
+            }
         }
-        let inputs = Inputs { train, dev, vocabulary };
-        captions::train(&recipe, &inputs, &parameters, &run, &mut report)?;
+        let inputs = Inputs { train, dev, unlabelled: Arc::new(unlabelled(pictures)), text, vocabulary };
+        stages::run(&recipe, &inputs, &parameters, &run, &mut report)?;
         export::write(&export::weights_of(&run)?, Precision::Int8, &run.join("soli.safetensors"))?;
         if !report.is_clean() {
             eprintln!("{report}");
         }
         Ok(())
+    }
+
+    /// The texts' captions that have no unknown word, and those of the training pictures.
+    fn read_text(&self, examples: &[Example], vocabulary: &Vocabulary) -> Result<Vec<Vec<u32>>> {
+        let files = if self.text.is_empty() {
+            files_in(&self.data.join("../coco-captions"), &["txt"])
+        } else {
+            self.text.clone()
+        };
+        let mut lines: Vec<String> = examples.iter().flat_map(|example| example.captions.clone()).collect();
+        for file in &files {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            lines.extend(text.lines().map(str::to_owned));
+        }
+        let encode = |line: &String| vocabulary.encode(&tokens::words(line));
+        let mut text: Vec<Vec<u32>> = lines.par_iter().map(encode).collect();
+        text.retain(|ids| !ids.is_empty() && !ids.contains(&soli::vocab::UNKNOWN));
+        Ok(text)
+    }
+
+    fn find_unlabelled(&self) -> Result<Vec<Example>> {
+        let folder = match &self.unlabelled {
+            Some(folder) => folder.clone(),
+            None => self.data.join("../coco-train2014-5k/Images"),
+        };
+        let files = files_in(&folder, &["jpg", "jpeg", "png", "webp"]);
+        if files.is_empty() {
+            bail!(
+                "the recipe uses pictures without captions, but there are none in {}; give a folder with --unlabelled",
+                folder.display()
+            );
+        }
+        let example = |image: PathBuf| Example {
+            name: image.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            image,
+            captions: Vec::new(),
+        };
+        Ok(files.into_iter().map(example).collect())
     }
 
     fn backbone_path(&self) -> PathBuf {
@@ -93,4 +165,22 @@ impl Train {
             None => Path::new("runs/backbone").join(FILE),
         }
     }
+}
+
+/// The files of a folder with one of these extensions, sorted; none if there is no such folder.
+fn files_in(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let wanted = |path: &PathBuf| {
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        extensions.contains(&extension.as_str())
+    };
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(wanted).collect();
+    files.sort();
+    files
+}
+
+fn read_weights(path: &Path) -> Result<Weights> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Weights::from_bytes(&bytes).with_context(|| format!("the weights {}", path.display()))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use candle_core::{Device, Tensor};
+use image::RgbImage;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 use soli::config::EncoderConfig;
 use soli::vocab::Vocabulary;
 
-use super::augment::{Augmentation, names_a_side, view};
+use super::views::{Pairing, Views, input, names_a_side};
 use super::{Example, decode, tokens};
 
 /// A picture with its captions as token ids.
@@ -41,12 +42,24 @@ pub fn tokenise(examples: Vec<Example>, vocabulary: &Vocabulary) -> Vec<TokenExa
         .collect()
 }
 
+/// Pictures without captions, for what needs none.
+pub fn unlabelled(examples: impl IntoIterator<Item = Example>) -> Vec<TokenExample> {
+    examples
+        .into_iter()
+        .map(|example| TokenExample { example, captions: Vec::new(), mirrors: true })
+        .collect()
+}
+
 /// One step's pictures and captions.
 pub struct Batch {
     /// Normalised pixels (pictures, side, side, 3).
     pub pixels: Tensor,
+    /// The other views of the same pictures, if pairs were asked for.
+    pub twins: Option<Tensor>,
     /// The captions of each picture.
     pub captions: Vec<Vec<Vec<u32>>>,
+    /// Which of the examples the pictures are.
+    pub indices: Vec<usize>,
     /// Pictures that could not be read, with the reason.
     pub broken: Vec<(String, String)>,
 }
@@ -61,7 +74,9 @@ pub struct Plan {
     /// The network's input.
     pub encoder: EncoderConfig,
     /// Random views.
-    pub augmentation: Augmentation,
+    pub views: Views,
+    /// Whether each picture comes in two views.
+    pub pairing: Option<Pairing>,
 }
 
 impl Plan {
@@ -93,34 +108,39 @@ impl Plan {
         let picked = self.pictures_of(step, examples.len());
         let views: Vec<_> = picked
             .par_iter()
-            .map(|&i| {
-                let TokenExample { example, captions, mirrors } = &examples[i];
-                let augmentation =
-                    Augmentation { flip: self.augmentation.flip && *mirrors, ..self.augmentation };
-                let mut rng = self.rng(step as u64, i as u64);
-                decode::load(&example.image)
-                    .map_err(|e| e.to_string())
-                    .and_then(|picture| {
-                        view(&picture.rgba(), &self.encoder, augmentation, &mut rng)
-                            .map_err(|e| e.to_string())
-                    })
-                    .map(|pixels| (pixels, captions.clone()))
-                    .map_err(|why| (example.name.clone(), why))
-            })
+            .map(|&i| self.views_of(&examples[i], step, i).map_err(|why| (examples[i].example.name.clone(), why)))
             .collect();
-        let (mut pixels, mut captions, mut broken) = (Vec::new(), Vec::new(), Vec::new());
-        for view in views {
+        let (mut pixels, mut twins) = (Vec::new(), Vec::new());
+        let (mut captions, mut indices, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+        for (view, &i) in views.into_iter().zip(&picked) {
             match view {
-                Ok((values, texts)) => {
-                    pixels.extend(values);
-                    captions.push(texts);
+                Ok((first, second)) => {
+                    pixels.extend(first);
+                    twins.extend(second);
+                    captions.push(examples[i].captions.clone());
+                    indices.push(i);
                 }
                 Err(reason) => broken.push(reason),
             }
         }
         let side = self.encoder.input_side;
-        let pixels = Tensor::from_vec(pixels, (captions.len(), side, side, 3), &Device::Cpu)?;
-        Ok(Batch { pixels, captions, broken })
+        let tensor = |values| Tensor::from_vec(values, (indices.len(), side, side, 3), &Device::Cpu);
+        let twins = if self.pairing.is_some() { Some(tensor(twins)?) } else { None };
+        Ok(Batch { pixels: tensor(pixels)?, twins, captions, indices, broken })
+    }
+
+    /// The network's inputs for example `i` at `step`; the second is empty unless pairs were asked for.
+    fn views_of(&self, example: &TokenExample, step: usize, i: usize) -> Result<(Vec<f32>, Vec<f32>), String> {
+        let mut rng = self.rng(step as u64, i as u64);
+        let picture = decode::load(&example.example.image).map_err(|e| e.to_string())?.rgb();
+        let input = |view: &RgbImage| input(view, &self.encoder).map_err(|e| e.to_string());
+        match self.pairing {
+            None => Ok((input(&self.views.one(&picture, example.mirrors, &mut rng))?, Vec::new())),
+            Some(pairing) => {
+                let (first, second) = self.views.pair(&picture, example.mirrors, pairing, &mut rng);
+                Ok((input(&first)?, input(&second)?))
+            }
+        }
     }
 
     /// Makes the batches of `steps` in order, two ahead of whoever takes them.

@@ -105,6 +105,12 @@ impl Picture {
         Rgba::new(self.width, self.height, &self.data).expect("checked when the picture was made")
     }
 
+    /// The picture over white.
+    pub fn rgb(&self) -> image::RgbImage {
+        let pixels = soli::image::over_white(&self.rgba());
+        image::RgbImage::from_raw(self.width, self.height, pixels).expect("three bytes a pixel")
+    }
+
     /// The pixels: R, G, B, A of each, row by row from the top.
     pub fn into_data(self) -> Vec<u8> {
         self.data

@@ -12,16 +12,18 @@
 //! Where a folder holds several, the first row that is there wins. Real data sets have blemishes (an image that was
 //! never published, a caption that is a lone full stop): such entries are left out and named in the [`Report`].
 
-pub mod augment;
 pub mod batches;
 mod coco;
+pub mod damage;
 pub mod decode;
+pub mod degrade;
 mod flickr;
 mod images;
 mod karpathy;
 mod layout;
 mod report;
 pub mod tokens;
+pub mod views;
 
 use std::{
     fmt, fs, io,

@@ -1,3 +1,123 @@
-//! The stages of a training run, one file each.
+//! The stages of a training run, one file each, and how they follow each other.
+//!
+//! | stage | learns | from |
+//! |---|---|---|
+//! | [`text`] | the language | captions without pictures |
+//! | [`siamese`] | to see the same in every version of a picture | pairs of versions |
+//! | [`captions`] | to describe | pictures with captions |
+//! | [`joint`] | both at once | pairs of versions with captions |
+//! | [`scst`] | to score well | pictures with captions |
 
 pub mod captions;
+pub mod joint;
+pub mod scst;
+pub mod siamese;
+pub mod text;
+mod training;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
+use soli::encoder::Form;
+use soli::model::Model;
+use soli::vocab::Vocabulary;
+
+use crate::checkpoint;
+use crate::config::Recipe;
+use crate::data::batches::TokenExample;
+use crate::data::{Example, Report};
+use crate::parameters::Parameters;
+
+/// The stages in the order in which they run.
+pub const ORDER: [&str; 5] = ["text", "siamese", "captions", "joint", "scst"];
+
+/// What the stages work on.
+pub struct Inputs {
+    /// Training pictures with their captions.
+    pub train: Arc<Vec<TokenExample>>,
+    /// Dev pictures; may be empty, then no scores are measured.
+    pub dev: Vec<Example>,
+    /// Pictures without captions; empty where no stage wants them.
+    pub unlabelled: Arc<Vec<TokenExample>>,
+    /// Captions without pictures, as token ids; empty where no stage wants them.
+    pub text: Vec<Vec<u32>>,
+    /// The words.
+    pub vocabulary: Vocabulary,
+}
+
+/// What a stage is given.
+pub struct Context<'a> {
+    /// The whole recipe.
+    pub recipe: &'a Recipe,
+    /// Pictures and texts.
+    pub inputs: &'a Inputs,
+    /// The network's numbers.
+    pub parameters: &'a Parameters,
+    /// The network, reading `parameters`.
+    pub model: &'a Model,
+}
+
+/// The folder of a stage in the run folder `run`.
+pub fn folder(run: &Path, stage: &str) -> PathBuf {
+    run.join(stage)
+}
+
+/// Runs the recipe's stages in the run folder `run`, going on where an earlier call stopped, and leaves the parameters
+/// at the last stage's running average.
+///
+/// # Errors
+/// If the folder holds a run with another configuration, the loss stops being a number, nothing can be read, or the
+/// folder cannot be written.
+pub fn run(recipe: &Recipe, inputs: &Inputs, parameters: &Parameters, run: &Path, report: &mut Report) -> Result<()> {
+    let model = Model::new(parameters.builder(), &recipe.model, Form::Training)?;
+    let context = Context { recipe, inputs, parameters, model: &model };
+    if let Some(stage) = &recipe.text {
+        one(&context, run, "text", stage, report, || text::objective(&context, stage))?;
+    }
+    if let Some(stage) = &recipe.siamese {
+        one(&context, run, "siamese", stage, report, || siamese::objective(&context, stage))?;
+    }
+    if let Some(stage) = &recipe.captions {
+        one(&context, run, "captions", stage, report, || captions::objective(&context, stage))?;
+    }
+    if let Some(stage) = &recipe.joint {
+        one(&context, run, "joint", stage, report, || joint::objective(&context, stage))?;
+    }
+    if let Some(stage) = &recipe.scst {
+        one(&context, run, "scst", stage, report, || scst::objective(&context, stage))?;
+    }
+    Ok(())
+}
+
+/// One stage: does nothing but load its result if an earlier call finished it.
+fn one<'a, S: Serialize>(
+    context: &Context,
+    run: &Path,
+    name: &'static str,
+    settings: &S,
+    report: &mut Report,
+    objective: impl FnOnce() -> Result<Box<dyn training::Objective + 'a>>,
+) -> Result<()> {
+    let folder = folder(run, name);
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    // What the stage depends on, and no more: later stages may be changed while earlier ones are kept.
+    let recipe = context.recipe;
+    let identity = toml::to_string(&serde_json::json!({
+        "seed": recipe.seed, "min_word_count": recipe.min_word_count, "dev_images": recipe.dev_images,
+        "model": recipe.model, name: settings,
+    }))?;
+    if let Some((parameters, progress)) = checkpoint::load(&folder, checkpoint::FINISHED)? {
+        if progress.recipe != identity || progress.words != context.inputs.vocabulary.words() {
+            bail!(
+                "{} holds a finished stage with another configuration or other data; choose another --run folder",
+                folder.display()
+            );
+        }
+        eprintln!("stage {name}: finished earlier");
+        return Ok(context.parameters.load(&parameters)?);
+    }
+    eprintln!("stage {name}");
+    training::train(context, &folder, name, identity, &mut *objective()?, report)
+}

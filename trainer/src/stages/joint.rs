@@ -1,0 +1,235 @@
+//! Captions and the Siamese objective in one step (SOLI's "joint" or "parallel" order, arXiv 2512.08873): cross-entropy
+//! on both versions of a picture and a loss on their embeddings.
+//!
+//! The paper's form is cross-entropy on two of the ten versions plus the contrastive loss, equally weighted. Beyond it:
+//! pairs of the sharp picture and a degraded one, distillation from the first to the second, InfoNCE, cross-entropy on
+//! the degraded view alone (the sharp one is then a teacher that costs a forward pass only), and pictures without
+//! captions.
+
+use std::ops::Range;
+use std::sync::mpsc::Receiver;
+
+use anyhow::{Result, bail};
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use soli::config::ModelConfig;
+use soli::decoder::{Dropout, TokenBatch};
+use soli::kernels::cross_entropy::cross_entropy;
+use soli::model::Model;
+
+use super::Context;
+use super::captions::next_batch;
+use super::training::{Objective, Outcome, Step};
+use crate::config::{Check, Schedule};
+use crate::contrast::{contrastive, distillation, info_nce, other_pictures};
+use crate::data::Report;
+use crate::data::batches::{Batch, Plan};
+use crate::data::views::{Pairing, Views};
+
+/// The table `[joint]` of a recipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JointStage {
+    /// Share of the probability that the loss spreads over all words, 0..1.
+    pub label_smoothing: f32,
+    /// Dropout in the decoder, 0..1.
+    pub dropout: f32,
+    /// Weight of the contrastive loss; 1 in the paper.
+    pub contrastive: f64,
+    /// Its margin; 1 in the paper.
+    pub margin: f64,
+    /// Weight of the distillation from the first view's embedding to the second's.
+    #[serde(default)]
+    pub distillation: f64,
+    /// Weight of InfoNCE between the two views.
+    #[serde(default)]
+    pub info_nce: f64,
+    /// Temperature of InfoNCE.
+    #[serde(default = "default_temperature")]
+    pub temperature: f64,
+    /// Which two views make a pair.
+    pub pairing: Pairing,
+    /// The views whose captions are learned.
+    pub captions_on: CaptionsOn,
+    /// Pictures without captions a step, for the losses that need none.
+    #[serde(default)]
+    pub unlabelled: usize,
+    /// Random views of the pictures.
+    pub views: Views,
+    /// How long and how fast.
+    pub schedule: Schedule,
+}
+
+fn default_temperature() -> f64 {
+    0.1
+}
+
+/// The views of a pair whose captions are learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaptionsOn {
+    /// Both.
+    Both,
+    /// The second; the first is only embedded, and nothing is learned through it.
+    Second,
+}
+
+impl JointStage {
+    /// What its numbers have to be.
+    pub fn checks(&self) -> Vec<Check> {
+        let mut checks = self.schedule.checks("joint.schedule");
+        checks.extend(self.views.checks("joint.views"));
+        checks.push(Check::below_one("joint", "label_smoothing", self.label_smoothing.into()));
+        checks.push(Check::below_one("joint", "dropout", self.dropout.into()));
+        for (key, value) in [
+            ("contrastive", self.contrastive),
+            ("margin", self.margin),
+            ("distillation", self.distillation),
+            ("info_nce", self.info_nce),
+        ] {
+            checks.push(Check::not_negative("joint", key, value));
+        }
+        checks.push(Check::new("joint", "temperature", self.temperature, self.temperature > 0.0, "be above 0"));
+        checks
+    }
+}
+
+/// A step's loss and its parts.
+pub struct JointLoss {
+    /// Their weighted sum, differentiable.
+    pub total: Tensor,
+    /// Mean cross-entropy a token, and mean distances of embeddings of the same and of different pictures.
+    pub terms: [f32; 3],
+}
+
+/// The loss of a batch of pairs; the last `unlabelled` pictures of the batch have no captions.
+///
+/// # Errors
+/// If the batch holds no pairs or does not fit the model.
+pub fn loss(
+    model: &Model,
+    config: &ModelConfig,
+    batch: &Batch,
+    stage: &JointStage,
+    frozen: bool,
+    seed: u64,
+) -> Result<JointLoss> {
+    let Some(twins) = &batch.twins else { bail!("the joint stage needs pairs") };
+    let pictures = batch.captions.len();
+    let embed = |pixels: &Tensor| {
+        let features = model.trunk.forward(pixels)?;
+        model.embedding.forward(&if frozen { features.detach() } else { features })
+    };
+    let (first, second, read, captions) = match stage.captions_on {
+        CaptionsOn::Both => {
+            let both = embed(&Tensor::cat(&[&batch.pixels, twins], 0)?)?;
+            let captions = [batch.captions.clone(), batch.captions.clone()].concat();
+            (both.narrow(0, 0, pictures)?, both.narrow(0, pictures, pictures)?, both, captions)
+        }
+        CaptionsOn::Second => {
+            let second = embed(twins)?;
+            (embed(&batch.pixels)?.detach(), second.clone(), second, batch.captions.clone())
+        }
+    };
+    let tokens = TokenBatch::new(&captions, config.latents(), config.decoder.max_tokens);
+    let logits = model.decoder.forward(&tokens, &read, &mut Dropout::new(stage.dropout, seed))?;
+    let caption_loss = cross_entropy(&logits, &tokens.targets, stage.label_smoothing)?.mean_all()?;
+    let mut total = caption_loss.clone();
+    let (mut same, mut different) = (f32::NAN, f32::NAN);
+    if pictures > 1 {
+        let others = other_pictures(pictures, seed);
+        let (loss, s, d) = contrastive(&first, &second, &others, stage.margin)?;
+        (same, different) = (s, d);
+        if stage.contrastive > 0.0 {
+            total = (total + (loss * stage.contrastive)?)?;
+        }
+        if stage.info_nce > 0.0 {
+            total = (total + (info_nce(&first, &second, stage.temperature)? * stage.info_nce)?)?;
+        }
+    }
+    if stage.distillation > 0.0 {
+        total = (total + (distillation(&second, &first)? * stage.distillation)?)?;
+    }
+    Ok(JointLoss { total, terms: [caption_loss.to_scalar()?, same, different] })
+}
+
+struct Joint<'a> {
+    context: &'a Context<'a>,
+    stage: &'a JointStage,
+    plan: Plan,
+    batches: Option<Receiver<candle_core::Result<Batch>>>,
+    unlabelled: Option<Receiver<candle_core::Result<Batch>>>,
+}
+
+/// What the stage minimises.
+///
+/// # Errors
+/// If pictures without captions are asked for and there are none.
+pub fn objective<'a>(context: &'a Context<'a>, stage: &'a JointStage) -> Result<Box<dyn Objective + 'a>> {
+    if stage.unlabelled > 0 && context.inputs.unlabelled.is_empty() {
+        bail!("`joint.unlabelled` needs pictures without captions: give their folder with --unlabelled");
+    }
+    let plan = Plan {
+        seed: context.recipe.seed,
+        batch_images: stage.schedule.batch,
+        encoder: context.recipe.model.encoder.clone(),
+        views: stage.views.clone(),
+        pairing: Some(stage.pairing),
+    };
+    Ok(Box::new(Joint { context, stage, plan, batches: None, unlabelled: None }))
+}
+
+/// Two batches as one.
+fn together(a: Batch, b: Batch) -> Result<Batch> {
+    let twins = match (&a.twins, &b.twins) {
+        (Some(a), Some(b)) => Some(Tensor::cat(&[a, b], 0)?),
+        _ => None,
+    };
+    Ok(Batch {
+        pixels: Tensor::cat(&[&a.pixels, &b.pixels], 0)?,
+        twins,
+        captions: [a.captions, b.captions].concat(),
+        indices: [a.indices, b.indices].concat(),
+        broken: Vec::new(),
+    })
+}
+
+impl Objective for Joint<'_> {
+    fn schedule(&self) -> &Schedule {
+        &self.stage.schedule
+    }
+
+    fn steps_per_epoch(&self) -> usize {
+        self.plan.steps_per_epoch(self.context.inputs.train.len())
+    }
+
+    fn terms(&self) -> &'static [&'static str] {
+        &["caption_loss", "same", "different"]
+    }
+
+    fn describes(&self) -> bool {
+        true
+    }
+
+    fn begin(&mut self, steps: Range<usize>) {
+        self.batches = Some(self.plan.clone().stream(self.context.inputs.train.clone(), steps.clone()));
+        if self.stage.unlabelled > 0 {
+            let plan = Plan { batch_images: self.stage.unlabelled, ..self.plan.clone() };
+            self.unlabelled = Some(plan.stream(self.context.inputs.unlabelled.clone(), steps));
+        }
+    }
+
+    fn step(&mut self, step: &Step, report: &mut Report) -> Result<Outcome> {
+        let mut batch = next_batch(self.batches.as_ref(), report)?;
+        let images = batch.captions.len();
+        if self.unlabelled.is_some() {
+            batch = together(batch, next_batch(self.unlabelled.as_ref(), report)?)?;
+        }
+        if images == 0 {
+            return Ok(Outcome { loss: None, images, terms: vec![f32::NAN; 3] });
+        }
+        let config = &self.context.recipe.model;
+        let loss = loss(self.context.model, config, &batch, self.stage, step.frozen, step.seed)?;
+        Ok(Outcome { loss: Some(loss.total), images, terms: loss.terms.to_vec() })
+    }
+}

@@ -1,0 +1,198 @@
+//! Self-critical sequence training (Rennie et al. 2017, arXiv 1612.00563): the decoder draws captions, and those that
+//! score better in CIDEr than the others drawn for the same picture become more probable (the baseline of Luo 2020,
+//! arXiv 2003.09971).
+//!
+//! CIDEr is computed on token ids with the end token as one of them: without it, captions that stop after "of a" pay.
+
+use std::ops::Range;
+use std::sync::mpsc::Receiver;
+
+use anyhow::Result;
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use soli::config::ModelConfig;
+use soli::decoder::{Dropout, TokenBatch};
+use soli::kernels::cross_entropy::cross_entropy;
+use soli::model::Model;
+use soli::vocab::END;
+
+use super::Context;
+use super::captions::next_batch;
+use super::training::{Objective, Outcome, Step};
+use crate::config::{Check, Schedule};
+use crate::data::Report;
+use crate::data::batches::{Batch, Plan, TokenExample};
+use crate::data::views::Views;
+use crate::metrics::cider::Cider;
+use crate::sample::{Sample, sample};
+
+/// The table `[scst]` of a recipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScstStage {
+    /// Captions drawn for each picture, at least 2: each is compared with the mean of the others.
+    pub samples: usize,
+    /// Weight of the cross-entropy on the true captions beside the reward, which keeps the language natural.
+    #[serde(default)]
+    pub cross_entropy: f32,
+    /// Random views of the pictures.
+    pub views: Views,
+    /// How long and how fast.
+    pub schedule: Schedule,
+}
+
+impl ScstStage {
+    /// What its numbers have to be.
+    pub fn checks(&self) -> Vec<Check> {
+        let mut checks = self.schedule.checks("scst.schedule");
+        checks.extend(self.views.checks("scst.views"));
+        checks.push(Check::new("scst", "samples", self.samples as f64, self.samples > 1, "be at least 2"));
+        checks.push(Check::not_negative("scst", "cross_entropy", self.cross_entropy.into()));
+        checks
+    }
+}
+
+/// The references of all training pictures, each caption with its end token.
+pub fn references(examples: &[TokenExample]) -> Cider<u32> {
+    let with_end = |caption: &Vec<u32>| caption.iter().copied().chain([END]).collect::<Vec<u32>>();
+    let references: Vec<Vec<Vec<u32>>> =
+        examples.iter().map(|example| example.captions.iter().map(with_end).collect()).collect();
+    Cider::new(&references)
+}
+
+/// CIDEr (0 to 10) of samples for picture `index` of the references.
+pub fn reward(cider: &Cider<u32>, index: usize, sample: &Sample) -> f32 {
+    let mut tokens = sample.tokens.clone();
+    tokens.extend(sample.ended.then_some(END));
+    cider.score(index, &tokens) as f32
+}
+
+/// How much better each reward is than the mean of the others.
+pub fn advantages(rewards: &[f32]) -> Vec<f32> {
+    let total: f32 = rewards.iter().sum();
+    let others = (rewards.len() as f32 - 1.0).max(1.0);
+    rewards.iter().map(|reward| reward - (total - reward) / others).collect()
+}
+
+/// A step's loss, differentiable, and the mean reward of what was drawn.
+///
+/// # Errors
+/// If the batch does not fit the model.
+pub fn loss(
+    model: &Model,
+    config: &ModelConfig,
+    batch: &Batch,
+    stage: &ScstStage,
+    cider: &Cider<u32>,
+    frozen: bool,
+    seed: u64,
+) -> candle_core::Result<(Tensor, f32)> {
+    let features = model.trunk.forward(&batch.pixels)?;
+    let embeddings = model.embedding.forward(&if frozen { features.detach() } else { features })?;
+    let longest = config.decoder.max_tokens;
+    let drawn = sample(&model.decoder, &embeddings.detach(), stage.samples, longest, seed)?;
+    let rewards: Vec<Vec<f32>> = drawn
+        .par_iter()
+        .zip(&batch.indices)
+        .map(|(samples, &index)| samples.iter().map(|s| reward(cider, index, s)).collect())
+        .collect();
+    let truths = stage.cross_entropy > 0.0;
+    // Every token of a sample weighs what the sample is worth; every token of a true caption the same.
+    let mut captions: Vec<Vec<&[u32]>> = Vec::with_capacity(drawn.len());
+    let (mut weights, mut true_rows) = (Vec::new(), Vec::new());
+    let (mut drawn_tokens, mut true_tokens) = (0usize, 0usize);
+    for ((samples, rewards), truth) in drawn.iter().zip(&rewards).zip(&batch.captions) {
+        let mut of_picture = Vec::with_capacity(samples.len());
+        for (sample, advantage) in samples.iter().zip(advantages(rewards)) {
+            of_picture.push(sample.tokens.as_slice());
+            weights.extend(std::iter::repeat_n(advantage, sample.tokens.len()));
+            // An end that was not drawn is not rewarded.
+            weights.push(if sample.ended { advantage } else { 0.0 });
+            true_rows.resize(weights.len(), false);
+            drawn_tokens += sample.tokens.len() + 1;
+        }
+        if truths {
+            for caption in truth {
+                let caption = &caption[..caption.len().min(longest - 1)];
+                of_picture.push(caption);
+                weights.resize(weights.len() + caption.len() + 1, 0.0);
+                true_rows.resize(weights.len(), true);
+                true_tokens += caption.len() + 1;
+            }
+        }
+        captions.push(of_picture);
+    }
+    for (weight, truth) in weights.iter_mut().zip(&true_rows) {
+        *weight = if *truth {
+            stage.cross_entropy / true_tokens.max(1) as f32
+        } else {
+            *weight / drawn_tokens.max(1) as f32
+        };
+    }
+    let tokens = TokenBatch::new(&captions, config.latents(), longest);
+    let logits = model.decoder.forward(&tokens, &embeddings, &mut Dropout::off())?;
+    let rows = cross_entropy(&logits, &tokens.targets, 0.0)?;
+    let count = rewards.iter().map(Vec::len).sum::<usize>().max(1);
+    let mean = rewards.iter().flatten().sum::<f32>() / count as f32;
+    let weights = Tensor::from_vec(weights, rows.shape(), &Device::Cpu)?;
+    Ok(((rows * weights)?.sum_all()?, mean))
+}
+
+struct Scst<'a> {
+    context: &'a Context<'a>,
+    stage: &'a ScstStage,
+    plan: Plan,
+    cider: Cider<u32>,
+    batches: Option<Receiver<candle_core::Result<Batch>>>,
+}
+
+/// What the stage minimises.
+///
+/// # Errors
+/// None yet; as other stages'.
+pub fn objective<'a>(context: &'a Context<'a>, stage: &'a ScstStage) -> Result<Box<dyn Objective + 'a>> {
+    let plan = Plan {
+        seed: context.recipe.seed,
+        batch_images: stage.schedule.batch,
+        encoder: context.recipe.model.encoder.clone(),
+        views: stage.views.clone(),
+        pairing: None,
+    };
+    let cider = references(&context.inputs.train);
+    Ok(Box::new(Scst { context, stage, plan, cider, batches: None }))
+}
+
+impl Objective for Scst<'_> {
+    fn schedule(&self) -> &Schedule {
+        &self.stage.schedule
+    }
+
+    fn steps_per_epoch(&self) -> usize {
+        self.plan.steps_per_epoch(self.context.inputs.train.len())
+    }
+
+    fn terms(&self) -> &'static [&'static str] {
+        &["reward"]
+    }
+
+    fn describes(&self) -> bool {
+        true
+    }
+
+    fn begin(&mut self, steps: Range<usize>) {
+        self.batches = Some(self.plan.clone().stream(self.context.inputs.train.clone(), steps));
+    }
+
+    fn step(&mut self, step: &Step, report: &mut Report) -> Result<Outcome> {
+        let batch = next_batch(self.batches.as_ref(), report)?;
+        let images = batch.captions.len();
+        if images == 0 {
+            return Ok(Outcome { loss: None, images, terms: vec![f32::NAN] });
+        }
+        let config = &self.context.recipe.model;
+        let (loss, reward) =
+            loss(self.context.model, config, &batch, self.stage, &self.cider, step.frozen, step.seed)?;
+        Ok(Outcome { loss: Some(loss), images, terms: vec![reward] })
+    }
+}
