@@ -14,4 +14,5 @@ pub mod parameters;
 pub mod run;
 pub mod sample;
 pub mod stages;
+pub mod study;
 pub mod warm_start;

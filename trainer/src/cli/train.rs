@@ -24,24 +24,11 @@ pub struct Train {
     /// The recipe (TOML).
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The captioned pictures: a folder or captions file in Kaggle's or the original Flickr8k, Karpathy's or COCO's layout.
-    #[arg(long, value_name = "PATH")]
-    data: PathBuf,
-    /// The pretrained EfficientNet-Lite0; looked for beside the data (../backbone) when not given. `none` starts from
-    /// random numbers, which needs far more pictures.
-    #[arg(long, value_name = "FILE")]
-    backbone: Option<PathBuf>,
+    #[command(flatten)]
+    sources: Sources,
     /// Start from these weights instead of the backbone: the network and its words are the file's, new words are added.
     #[arg(long, value_name = "FILE", conflicts_with = "backbone")]
     weights: Option<PathBuf>,
-    /// Captions without pictures, one a line, for the stage [text]; ../coco-captions/*.txt beside the data when not
-    /// given.
-    #[arg(long, value_name = "FILE")]
-    text: Vec<PathBuf>,
-    /// A folder of pictures without captions, for stages that use them; ../coco-train2014-5k/Images beside the data when
-    /// not given.
-    #[arg(long, value_name = "FOLDER")]
-    unlabelled: Option<PathBuf>,
     /// Where the run is kept; runs/NAME-OF-THE-RECIPE when not given.
     #[arg(long, value_name = "FOLDER")]
     run: Option<PathBuf>,
@@ -62,7 +49,7 @@ impl Train {
             .clone()
             .unwrap_or_else(|| Path::new("runs").join(self.config.file_stem().unwrap_or("run".as_ref())));
         std::fs::create_dir_all(&run).with_context(|| format!("cannot make the folder {}", run.display()))?;
-        let Dataset { mut examples, mut report } = Dataset::open(&self.data, Split::Train)?;
+        let Dataset { mut examples, mut report } = Dataset::open(&self.sources.data, Split::Train)?;
         eprintln!("{report}");
         if let Some(limit) = self.limit {
             examples.truncate(limit.max(1));
@@ -79,7 +66,7 @@ impl Train {
         }
         recipe.model.decoder.vocab_size = vocabulary.len();
         recipe.model.validate()?;
-        let dev = match Dataset::open(&self.data, Split::Dev) {
+        let dev = match Dataset::open(&self.sources.data, Split::Dev) {
             Ok(dev) => dev.examples,
             Err(why) => {
                 eprintln!("no dev scores will be measured: {why}");
@@ -87,8 +74,8 @@ impl Train {
             }
         };
         std::fs::write(run.join("config.toml"), toml::to_string(&recipe)?)?;
-        let text = if recipe.needs_text() { self.read_text(&examples, &vocabulary)? } else { Vec::new() };
-        let pictures = if recipe.needs_unlabelled() { self.find_unlabelled()? } else { Vec::new() };
+        let text = if recipe.needs_text() { self.sources.read_text(&examples, &vocabulary)? } else { Vec::new() };
+        let pictures = if recipe.needs_unlabelled() { self.sources.find_unlabelled()? } else { Vec::new() };
         let train = Arc::new(tokenise(examples, &vocabulary));
         eprintln!(
             "{} pictures, {} words, {} texts, {} pictures without captions; run folder {}",
@@ -103,7 +90,7 @@ impl Train {
         match &start {
             Some(weights) => warm_start::load(&parameters, weights)?,
             None => {
-                let backbone = self.backbone_path();
+                let backbone = self.sources.backbone_path();
                 if backbone != Path::new("none") {
                     parameters.load(&backbone::load(&backbone)?)?;
                 }
@@ -117,9 +104,34 @@ impl Train {
         }
         Ok(())
     }
+}
 
+/// What a run learns from.
+#[derive(Debug, Args)]
+pub struct Sources {
+    /// The captioned pictures: a folder or captions file in Kaggle's or the original Flickr8k, Karpathy's or COCO's layout.
+    #[arg(long, value_name = "PATH")]
+    pub data: PathBuf,
+    /// The pretrained EfficientNet-Lite0; looked for beside the data (../backbone) when not given. `none` starts from
+    /// random numbers, which needs far more pictures.
+    #[arg(long, value_name = "FILE")]
+    backbone: Option<PathBuf>,
+    /// Captions without pictures, one a line, for the stage [text]; ../coco-captions/*.txt beside the data when not
+    /// given.
+    #[arg(long, value_name = "FILE")]
+    text: Vec<PathBuf>,
+    /// A folder of pictures without captions, for stages that use them; ../coco-train2014-5k/Images beside the data when
+    /// not given.
+    #[arg(long, value_name = "FOLDER")]
+    unlabelled: Option<PathBuf>,
+}
+
+impl Sources {
     /// The texts' captions that have no unknown word, and those of the training pictures.
-    fn read_text(&self, examples: &[Example], vocabulary: &Vocabulary) -> Result<Vec<Vec<u32>>> {
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn read_text(&self, examples: &[Example], vocabulary: &Vocabulary) -> Result<Vec<Vec<u32>>> {
         let files = if self.text.is_empty() {
             files_in(&self.data.join("../coco-captions"), &["txt"])
         } else {
@@ -136,7 +148,11 @@ impl Train {
         Ok(text)
     }
 
-    fn find_unlabelled(&self) -> Result<Vec<Example>> {
+    /// The pictures without captions.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn find_unlabelled(&self) -> Result<Vec<Example>> {
         let folder = match &self.unlabelled {
             Some(folder) => folder.clone(),
             None => self.data.join("../coco-train2014-5k/Images"),
@@ -156,7 +172,8 @@ impl Train {
         Ok(files.into_iter().map(example).collect())
     }
 
-    fn backbone_path(&self) -> PathBuf {
+    /// Where the pretrained trunk is.
+    pub fn backbone_path(&self) -> PathBuf {
         const FILE: &str = "efficientnet-lite0.safetensors";
         let beside = self.data.join("../backbone").join(FILE);
         match &self.backbone {
