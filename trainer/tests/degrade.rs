@@ -71,7 +71,8 @@ fn the_ten_versions_have_the_papers_sizes() {
         (500, [500, 250, 250, 100, 100, 50, 50, 25, 250, 500]),
         (224, [224, 224, 224, 100, 100, 50, 50, 25, 224, 224]),
     ] {
-        let picture = RgbImage::from_fn(side, side, |x, y| Rgb([(x * 7) as u8, (y * 5) as u8, (x ^ y) as u8]));
+        let picture =
+            RgbImage::from_fn(side, side, |x, y| Rgb([(x * 7) as u8, (y * 5) as u8, (x ^ y) as u8]));
         let versions: Vec<RgbImage> = VERSIONS.iter().map(|version| version.of(&picture)).collect();
         assert_eq!(versions.iter().map(RgbImage::width).collect::<Vec<_>>(), expected);
         assert_eq!(versions[0], picture);
@@ -115,12 +116,8 @@ fn both_views_of_a_pair_show_the_same_part() {
     let picture = RgbImage::from_fn(200, 200, |x, _| Rgb([if x < 100 { 20 } else { 230 }; 3]));
     let views = Views { damaged: 0.0, crop_area: 0.5, ..views(Versions::AnySize) };
     for seed in 0..20 {
-        let (a, b) = views.pair(
-            &picture,
-            true,
-            Pairing::SharpAndDegraded,
-            &mut ChaCha8Rng::seed_from_u64(seed),
-        );
+        let (a, b) =
+            views.pair(&picture, true, Pairing::SharpAndDegraded, &mut ChaCha8Rng::seed_from_u64(seed));
         let bright = |view: &RgbImage| {
             view.pixels().filter(|p| p.0[0] > 125).count() as f64 / f64::from(view.width() * view.height())
         };

@@ -353,7 +353,8 @@ fn a_killed_run_goes_on_with_the_same_losses() {
         };
         assert!(numbers("whole") == numbers("killed"), "{stage}: other parameters");
     }
-    soli::captioner::Captioner::from_bytes(&file("killed", "soli.safetensors")).expect("the run's weights load");
+    soli::captioner::Captioner::from_bytes(&file("killed", "soli.safetensors"))
+        .expect("the run's weights load");
 
     let text = fs::read_to_string(&recipe).unwrap().replace("samples = 3", "samples = 4");
     fs::write(&recipe, text).unwrap();

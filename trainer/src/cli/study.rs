@@ -64,7 +64,9 @@ impl Study {
             .with_context(|| format!("cannot make the folder {}", self.out.display()))?;
         let wanted = |row: &&PlannedRow| self.row.is_empty() || self.row.contains(&row.name);
         if !self.report_only {
-            if let Some(unknown) = self.row.iter().find(|name| !plan.rows.iter().any(|row| &row.name == *name)) {
+            if let Some(unknown) =
+                self.row.iter().find(|name| !plan.rows.iter().any(|row| &row.name == *name))
+            {
                 bail!("the study has no row `{unknown}`");
             }
             let missing = |row: &PlannedRow, seed: u64| !self.record_path(&row.name, seed).exists();

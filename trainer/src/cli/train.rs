@@ -1,16 +1,19 @@
 //! `soli train`: a recipe and a data set in, a run folder out.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Weights};
 
 use super::export;
 use crate::backbone;
+use crate::checkpoint;
 use crate::config::Recipe;
 use crate::data::batches::{tokenise, unlabelled};
 use crate::data::{Dataset, Example, Split, tokens};
@@ -51,6 +54,14 @@ impl Train {
         std::fs::create_dir_all(&run).with_context(|| format!("cannot make the folder {}", run.display()))?;
         let Dataset { mut examples, mut report } = Dataset::open(&self.sources.data, Split::Train)?;
         eprintln!("{report}");
+        let mut dev = match Dataset::open(&self.sources.data, Split::Dev) {
+            Ok(dev) => dev.examples,
+            Err(why) => {
+                eprintln!("no dev scores will be measured: {why}");
+                Vec::new()
+            }
+        };
+        hold_out(&mut examples, &mut dev);
         if let Some(limit) = self.limit {
             examples.truncate(limit.max(1));
         }
@@ -66,15 +77,9 @@ impl Train {
         }
         recipe.model.decoder.vocab_size = vocabulary.len();
         recipe.model.validate()?;
-        let dev = match Dataset::open(&self.sources.data, Split::Dev) {
-            Ok(dev) => dev.examples,
-            Err(why) => {
-                eprintln!("no dev scores will be measured: {why}");
-                Vec::new()
-            }
-        };
         std::fs::write(run.join("config.toml"), toml::to_string(&recipe)?)?;
-        let text = if recipe.needs_text() { self.sources.read_text(&examples, &vocabulary)? } else { Vec::new() };
+        let text =
+            if recipe.needs_text() { self.sources.read_text(&examples, &vocabulary)? } else { Vec::new() };
         let pictures = if recipe.needs_unlabelled() { self.sources.find_unlabelled()? } else { Vec::new() };
         let train = Arc::new(tokenise(examples, &vocabulary));
         eprintln!(
@@ -139,7 +144,8 @@ impl Sources {
         };
         let mut lines: Vec<String> = examples.iter().flat_map(|example| example.captions.clone()).collect();
         for file in &files {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
             lines.extend(text.lines().map(str::to_owned));
         }
         let encode = |line: &String| vocabulary.encode(&tokens::words(line));
@@ -182,6 +188,28 @@ impl Sources {
             None => Path::new("runs/backbone").join(FILE),
         }
     }
+}
+
+/// Pictures that are scored must not be trained on. Where a data set has no splits, so that both lists hold the same
+/// pictures, about a tenth of them, always the same, is kept for scoring.
+fn hold_out(train: &mut Vec<Example>, dev: &mut Vec<Example>) {
+    let trained: HashSet<&Path> = train.iter().map(|example| example.image.as_path()).collect();
+    if !dev.iter().any(|example| trained.contains(example.image.as_path())) {
+        return;
+    }
+    let held = |example: &Example| Sha256::digest(example.name.as_bytes())[0] < 26;
+    let some: Vec<Example> = train.iter().filter(|example| held(example)).cloned().collect();
+    if some.len() < train.len() {
+        train.retain(|example| !held(example));
+        *dev = some;
+    } else {
+        dev.clear();
+    }
+    eprintln!(
+        "the data has no splits: {} pictures are kept for scoring, {} are trained on",
+        dev.len(),
+        train.len()
+    );
 }
 
 /// The files of a folder with one of these extensions, sorted; none if there is no such folder.

@@ -96,9 +96,9 @@ fn draw(path: &Path, lines: &[Line], what: &str) -> Result<(), Box<dyn std::erro
             chart.draw_series(LineSeries::new(points, style).point_size(3))?
         };
         let dashed = line.dashed;
-        drawn.label(line.label.clone()).legend(move |(x, y)| {
-            PathElement::new([(x, y), (x + if dashed { 8 } else { 16 }, y)], style)
-        });
+        drawn
+            .label(line.label.clone())
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + if dashed { 8 } else { 16 }, y)], style));
     }
     chart
         .configure_series_labels()
@@ -149,9 +149,15 @@ pub fn sheet(path: &Path, pictures: &[PathBuf], rows: &[&Row]) -> Result<()> {
             let mut y = top + TILE + 18;
             for row in rows {
                 writeln!(svg, "<text x=\"{x}\" y=\"{y}\" fill=\"#666\">{}</text>", escape(&row.name))?;
-                let said = row.runs.first().and_then(|run| Some(run.examples.get(&name)?.get(&side)?.text.clone()));
+                let said =
+                    row.runs.first().and_then(|run| Some(run.examples.get(&name)?.get(&side)?.text.clone()));
                 for (k, line) in wrap(&said.unwrap_or_default()).iter().take(lines as usize).enumerate() {
-                    writeln!(svg, "<text x=\"{x}\" y=\"{}\">{}</text>", y + 16 * (k as u32 + 1), escape(line))?;
+                    writeln!(
+                        svg,
+                        "<text x=\"{x}\" y=\"{}\">{}</text>",
+                        y + 16 * (k as u32 + 1),
+                        escape(line)
+                    )?;
                 }
                 y += 16 * lines + 20;
             }

@@ -122,7 +122,8 @@ pub fn examples(
                     let small = to_square(&picture.rgba(), side.into())?;
                     let rgba: Vec<u8> =
                         small.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]).collect();
-                    let caption = captioner.caption(&Rgba::new(side.into(), side.into(), &rgba)?, &options)?;
+                    let caption =
+                        captioner.caption(&Rgba::new(side.into(), side.into(), &rgba)?, &options)?;
                     Ok((side, Said { text: caption.text, score: caption.score }))
                 })
                 .collect::<Result<_>>()?;

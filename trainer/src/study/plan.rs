@@ -45,8 +45,10 @@ impl Plan {
     /// # Errors
     /// Names the file, and the key and line of a mistake.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut plan: Self = toml::from_str(&text).with_context(|| format!("the study {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut plan: Self =
+            toml::from_str(&text).with_context(|| format!("the study {}", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         plan.start = folder.join(&plan.start);
         for row in &mut plan.rows {

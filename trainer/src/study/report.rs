@@ -41,7 +41,10 @@ fn mean(values: &[f64]) -> f64 {
 pub fn rows(names: &[String], records: Vec<Record>) -> Vec<Row> {
     names
         .iter()
-        .map(|name| Row { name: name.clone(), runs: records.iter().filter(|r| &r.row == name).cloned().collect() })
+        .map(|name| Row {
+            name: name.clone(),
+            runs: records.iter().filter(|r| &r.row == name).cloned().collect(),
+        })
         .filter(|row| !row.runs.is_empty())
         .collect()
 }
@@ -68,8 +71,14 @@ fn write(text: &mut String, rows: &[Row], command: &str) -> std::fmt::Result {
          [study/](study/).\n",
         record.pictures, record.beam
     )?;
-    writeln!(text, "All rows start from the same network (ImageNet's trunk, a decoder that has read captions) and get")?;
-    writeln!(text, "the same budget, counted in passes of the training pictures through the trunk and back.\n")?;
+    writeln!(
+        text,
+        "All rows start from the same network (ImageNet's trunk, a decoder that has read captions) and get"
+    )?;
+    writeln!(
+        text,
+        "the same budget, counted in passes of the training pictures through the trunk and back.\n"
+    )?;
     writeln!(text, "| row | what it is | budget | seeds | minutes |\n|---|---|---|---|---|")?;
     for row in rows {
         let seconds = mean(&row.runs.iter().map(|run| run.seconds).collect::<Vec<_>>());
@@ -99,7 +108,11 @@ fn write(text: &mut String, rows: &[Row], command: &str) -> std::fmt::Result {
         "Mean distance from the sharp picture's embedding (Euclidean, divided by the square root of the number of \
          values): solid for the same picture shrunk, dashed for another picture shrunk.\n"
     )?;
-    writeln!(text, "| row | {} |", px.iter().map(|px| format!("same, {px} px | different, {px} px")).collect::<Vec<_>>().join(" | "))?;
+    writeln!(
+        text,
+        "| row | {} |",
+        px.iter().map(|px| format!("same, {px} px | different, {px} px")).collect::<Vec<_>>().join(" | ")
+    )?;
     writeln!(text, "|---|{}", "---|".repeat(2 * px.len()))?;
     for row in rows {
         let cells: Vec<String> = px
@@ -152,7 +165,11 @@ fn comparison(text: &mut String, rows: &[Row], px: &[u16]) -> std::fmt::Result {
                 let (ours, theirs) = (row.values(px, |s| s.cider), baseline.values(px, |s| s.cider));
                 let difference = (mean(&ours) - mean(&theirs)) * 100.0;
                 let noise = (half_range(&ours) + half_range(&theirs)) * 100.0;
-                if difference.abs() <= noise { format!("({difference:+.1})") } else { format!("{difference:+.1}") }
+                if difference.abs() <= noise {
+                    format!("({difference:+.1})")
+                } else {
+                    format!("{difference:+.1}")
+                }
             })
             .collect();
         writeln!(text, "| {} | {} |", row.name, cells.join(" | "))?;
