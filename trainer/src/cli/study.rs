@@ -111,7 +111,9 @@ impl Study {
         };
         // Every seed begins at the same numbers: rows differ by what they train, seeds by the order and the views.
         let common = begin(start.seed, &start)?;
-        common.load(&backbone::load(&self.sources.backbone_path())?)?;
+        if let Some(backbone) = self.sources.backbone_path() {
+            common.load(&backbone::load(&backbone)?)?;
+        }
         run_stages(&start, &inputs, &common, &self.runs.join("start"), &mut report)?;
         let common = common.values()?;
         for (row, seed) in todo {

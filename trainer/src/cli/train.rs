@@ -78,6 +78,14 @@ impl Train {
         recipe.model.decoder.vocab_size = vocabulary.len();
         recipe.model.validate()?;
         std::fs::write(run.join("config.toml"), toml::to_string(&recipe)?)?;
+        let provenance = serde_json::json!({
+            "command": std::env::args().collect::<Vec<_>>(),
+            "revision": checkpoint::git_revision(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "pictures": examples.len(),
+            "words": vocabulary.len(),
+        });
+        std::fs::write(run.join("provenance.json"), serde_json::to_string_pretty(&provenance)? + "\n")?;
         let text =
             if recipe.needs_text() { self.sources.read_text(&examples, &vocabulary)? } else { Vec::new() };
         let pictures = if recipe.needs_unlabelled() { self.sources.find_unlabelled()? } else { Vec::new() };
@@ -95,8 +103,7 @@ impl Train {
         match &start {
             Some(weights) => warm_start::load(&parameters, weights)?,
             None => {
-                let backbone = self.sources.backbone_path();
-                if backbone != Path::new("none") {
+                if let Some(backbone) = self.sources.backbone_path() {
                     parameters.load(&backbone::load(&backbone)?)?;
                 }
             }
@@ -178,14 +185,15 @@ impl Sources {
         Ok(files.into_iter().map(example).collect())
     }
 
-    /// Where the pretrained trunk is.
-    pub fn backbone_path(&self) -> PathBuf {
+    /// Where the pretrained trunk is; `None` if the run is to start without one.
+    pub fn backbone_path(&self) -> Option<PathBuf> {
         const FILE: &str = "efficientnet-lite0.safetensors";
         let beside = self.data.join("../backbone").join(FILE);
         match &self.backbone {
-            Some(path) => path.clone(),
-            None if beside.is_file() => beside,
-            None => Path::new("runs/backbone").join(FILE),
+            Some(path) if path == Path::new("none") => None,
+            Some(path) => Some(path.clone()),
+            None if beside.is_file() => Some(beside),
+            None => Some(Path::new("runs/backbone").join(FILE)),
         }
     }
 }
