@@ -1,6 +1,7 @@
 //! Trains, evaluates and exports soli's captioner.
 
 pub mod backbone;
+pub mod calibrate;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;

@@ -22,6 +22,7 @@ mod flickr;
 mod images;
 mod karpathy;
 mod layout;
+pub mod nonphotos;
 mod report;
 pub mod tokens;
 pub mod views;

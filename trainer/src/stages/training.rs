@@ -179,6 +179,7 @@ fn captioner(context: &Context, optimiser: &AdamW) -> Result<Captioner> {
         config: context.recipe.model.clone(),
         vocabulary: context.inputs.vocabulary.clone(),
         provenance: Provenance::default(),
+        confidence: None,
         tensors: fold(optimiser.averaged()?)?,
     })?)
 }
