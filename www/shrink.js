@@ -1,5 +1,8 @@
 /** Pictures made small, as the trainer's measurements do it (`soli eval --px`): a square, anti-aliased. */
 
+/** Sides to try, in pixels; those of the model card's measurements are among them. */
+export const SIDES = [224, 160, 100, 70, 50, 35, 25];
+
 /** The longest side that is read: what the package reads too. */
 const MAX_SIDE = 1024;
 

@@ -2,10 +2,7 @@
  * How small a picture may be: shows it as the captioner sees it at each of some sizes, with the caption for that.
  */
 import { sentence } from './pkg/index.js';
-import { pixelsOf, shrink } from './shrink.js';
-
-/** Sides in pixels; those that the model card's measurements use are among them. */
-export const SIDES = [224, 160, 100, 70, 50, 35, 25];
+import { SIDES, pixelsOf, shrink } from './shrink.js';
 
 /**
  * @param {{ section: HTMLElement, slider: HTMLInputElement, output: HTMLOutputElement, list: HTMLElement }} elements
