@@ -4,6 +4,7 @@ mod checks;
 mod cmd;
 mod demo;
 mod lint;
+mod page;
 mod paths;
 mod serve;
 mod setup;
@@ -30,6 +31,8 @@ enum Verb {
     Setup(setup::Args),
     /// Build the browser's WebAssembly module into pkg/wasm.
     Build,
+    /// Write down the page's files and weights with their hashes; `build`, `serve`, `demo` and `test` do it too.
+    Page,
     /// Serve the page of an earlier `build` until Ctrl-C.
     Serve(serve::Port),
     /// Set up, build, caption the bundled photographs in headless Chromium, then serve the page.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Setup(args) => setup::run(&args).map(done),
         Verb::Build => wasm::run().map(done),
+        Verb::Page => page::run().map(done),
         Verb::Serve(args) => serve::run(&args).map(done),
         Verb::Demo(args) => demo::run(&args).map(done),
         Verb::Test => test::run(),

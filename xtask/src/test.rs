@@ -10,7 +10,7 @@ use crate::cmd::Cmd;
 use crate::serve::Site;
 use crate::setup::{self, Toolbox};
 use crate::tools::Tool;
-use crate::{paths, wasm};
+use crate::{page, paths, wasm};
 
 /// Seconds that one browser may take for tests/web.rs: a busy machine is slow, a hanging one must end.
 const BROWSER_SECONDS: &str = "600";
@@ -54,6 +54,7 @@ fn wasm_pack(tools: &Toolbox, browser: &str, executable: Tool, driver: Tool) -> 
 fn end_to_end(tools: &Toolbox) -> Result<()> {
     tools.path(Tool::NodePackages)?;
     wasm::check_page()?;
+    page::run()?;
     let site = Site::start(0)?;
     Cmd::npm()
         .args(["test", "--silent"])
