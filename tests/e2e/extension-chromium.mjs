@@ -47,6 +47,23 @@ export async function openWithExtension(variant = {}) {
       const { targetId } = targetInfos.find((target) => target.type === 'tab' && target.url === url);
       await session.send('Extensions.triggerAction', { id, targetId });
     },
+    /**
+     * A switch for what the content script is told about the page's visibility: Playwright keeps every page "visible".
+     * To be called after the content script has come.
+     */
+    async visibility(page) {
+      const session = await context.newCDPSession(page);
+      const contexts = [];
+      session.on('Runtime.executionContextCreated', (event) => contexts.push(event.context));
+      await session.send('Runtime.enable');
+      const own = contexts.find(({ origin }) => origin === `chrome-extension://${id}`);
+      return (state) =>
+        session.send('Runtime.evaluate', {
+          contextId: own.id,
+          expression: `Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true });
+            document.dispatchEvent(new Event('visibilitychange'));`,
+        });
+    },
     async close() {
       await context.close();
       await rm(folder, { recursive: true, force: true });

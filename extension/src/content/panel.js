@@ -112,9 +112,12 @@ export function createPanel({ t, language, act }) {
     progress.hidden = ahead === 0;
     progress.max = Math.max(1, items.length);
     progress.value = items.length - ahead;
+    const focused = root.activeElement;
     stopping.hidden = ahead === 0;
     undoing.hidden = written.length === 0;
     readingAll.hidden = written.length === 0 || !canSpeak();
+    // A button that vanishes under somebody's finger must not throw them back to the start of the page.
+    if (focused?.hidden) title.focus({ preventScroll: true });
     showHosts(of('blocked'));
     showRows(of('written', 'offered', 'failed'), pictureOf);
     announce(summary(items, ahead, paused));
@@ -164,7 +167,7 @@ export function createPanel({ t, language, act }) {
     const words = make('div', { className: 'words' });
     parts.push(words);
     if (item.state === 'failed') {
-      words.append(make('p', { textContent: t(FAILURES[item.code] ?? 'failed') }));
+      words.append(make('p', { textContent: t(FAILURES[item.code] ?? 'failed', item.code) }));
     } else {
       words.append(make('p', { className: 'text', textContent: item.text, lang: CAPTION_LANGUAGE }));
       words.append(make('p', { className: 'note', textContent: noteOf(item) }));

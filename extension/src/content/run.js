@@ -251,6 +251,7 @@ export function start() {
     queue.clear();
     for (const [element, { state }] of items) if (state === 'waiting' || state === 'working') items.delete(element);
     tell();
+    panel?.say('stopped');
   }
 
   function undo() {
@@ -258,6 +259,7 @@ export function start() {
     writer.undoAll();
     items.clear();
     tell();
+    panel?.say('undone');
   }
 
   /** The picture that the menu was opened on: by its address, as browsers do not tell which element it was. */

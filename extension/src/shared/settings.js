@@ -42,7 +42,8 @@ export function hostOf(text) {
   if (typeof text !== 'string' || !text.trim()) return null;
   try {
     const url = new URL(text.includes('://') ? text.trim() : `https://${text.trim()}`);
-    return /^https?:$/.test(url.protocol) && url.hostname && !url.hostname.includes('*') ? url.hostname : null;
+    // Chromium takes spaces and stars in host names; match patterns do not.
+    return /^https?:$/.test(url.protocol) && /^(?:[\w.-]+|\[[\da-f:.]+\])$/i.test(url.hostname) ? url.hostname : null;
   } catch {
     return null;
   }
