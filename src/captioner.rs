@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
+use crate::confidence::Confidence;
 use crate::config::ModelConfig;
 use crate::encoder::Form;
 use crate::error::Error;
@@ -39,6 +40,8 @@ pub struct Caption {
     pub score: f32,
     /// The words in order.
     pub tokens: Vec<String>,
+    /// The probability, 0 to 1, that the caption is about right; `None` if the weights were not calibrated.
+    pub confidence: Option<f32>,
 }
 
 /// A captioner with its weights.
@@ -47,6 +50,7 @@ pub struct Captioner {
     config: ModelConfig,
     vocabulary: Vocabulary,
     provenance: Provenance,
+    confidence: Option<Confidence>,
 }
 
 impl Captioner {
@@ -63,10 +67,10 @@ impl Captioner {
     /// # Errors
     /// If a tensor is missing or has the wrong shape.
     pub fn new(weights: Weights) -> Result<Self, Error> {
-        let Weights { config, vocabulary, provenance, tensors, .. } = weights;
+        let Weights { config, vocabulary, provenance, confidence, tensors } = weights;
         let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         let model = Model::new(vb, &config, Form::Inference)?;
-        Ok(Self { model, config, vocabulary, provenance })
+        Ok(Self { model, config, vocabulary, provenance, confidence })
     }
 
     /// The shape of the network.
@@ -102,15 +106,24 @@ impl Captioner {
         let pixels = Tensor::from_vec(pixels, (1, side, side, 3), &Device::Cpu)?;
         let embeddings = self.model.embed(&pixels)?.squeeze(0)?;
         let options = SearchOptions { beam: options.beam, max_tokens };
-        Ok(self.describe(&search(&self.model.decoder, &embeddings, options)?))
+        let hypothesis = search(&self.model.decoder, &embeddings, options)?;
+        let confidence = match &self.confidence {
+            None => None,
+            Some(confidence) => {
+                let values = embeddings.flatten_all()?.to_vec1::<f32>()?;
+                Some(confidence.probability(hypothesis.score(), &values))
+            }
+        };
+        Ok(self.describe(&hypothesis, confidence))
     }
 
-    fn describe(&self, hypothesis: &Hypothesis) -> Caption {
+    fn describe(&self, hypothesis: &Hypothesis, confidence: Option<f32>) -> Caption {
         let word = |id: &u32| self.vocabulary.word(*id).unwrap_or_default().to_string();
         Caption {
             text: self.vocabulary.decode(&hypothesis.tokens),
             score: hypothesis.score(),
             tokens: hypothesis.tokens.iter().map(word).collect(),
+            confidence,
         }
     }
 }

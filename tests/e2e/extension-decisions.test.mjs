@@ -5,8 +5,9 @@ import { describe, test } from 'node:test';
 import { isFileName, judge, LEAST_SIDE, LONGEST_RATIO } from '../../extension/src/content/eligibility.js';
 import { NearestFirst } from '../../extension/src/content/queue.js';
 import { isSaving } from '../../extension/src/engine/power.js';
+import { UNSURE_BELOW } from '../../pkg/index.js';
 import { checked, DEFAULTS, hostOf } from '../../extension/src/shared/settings.js';
-import { description } from '../../extension/src/shared/wording.js';
+import { description } from '../../extension/src/content/wording.js';
 import { LANGUAGES, translator } from '../../extension/src/shared/words.js';
 
 /** A photograph that nobody has described. */
@@ -205,6 +206,7 @@ describe('settings', () => {
     assert.equal(checked({ threshold: 7 }).threshold, 1);
     assert.deepEqual(checked({ sites: ['a.example', 'a.example', 'not a host', 5, '*'] }).sites, ['a.example']);
   });
+  test('the threshold begins as the package’s', () => assert.equal(DEFAULTS.threshold, UNSURE_BELOW));
   test('hosts', () => {
     for (const [text, host] of [
       ['example.org', 'example.org'], [' https://Example.org/path?x ', 'example.org'], ['http://localhost:8080', 'localhost'],

@@ -5,6 +5,7 @@ mod cmd;
 mod demo;
 mod extension;
 mod lint;
+mod page;
 mod paths;
 mod serve;
 mod setup;
@@ -31,6 +32,8 @@ enum Verb {
     Setup(setup::Args),
     /// Build the browser's WebAssembly module into pkg/wasm.
     Build,
+    /// Write down the page's files and weights with their hashes; `build`, `serve`, `demo` and `test` do it too.
+    Page,
     /// Serve the page of an earlier `build` until Ctrl-C.
     Serve(serve::Port),
     /// Set up, build, caption the bundled photographs in headless Chromium, then serve the page.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Setup(args) => setup::run(&args).map(done),
         Verb::Build => wasm::run().map(done),
+        Verb::Page => page::run().map(done),
         Verb::Serve(args) => serve::run(&args).map(done),
         Verb::Demo(args) => demo::run(&args).map(done),
         Verb::Extension => extension::run().map(done),

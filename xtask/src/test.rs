@@ -10,7 +10,7 @@ use crate::cmd::Cmd;
 use crate::serve::Site;
 use crate::setup::{self, Toolbox};
 use crate::tools::Tool;
-use crate::{extension, paths, wasm};
+use crate::{extension, page, paths, wasm};
 
 /// Seconds that one browser may take for tests/web.rs: a busy machine is slow, a hanging one must end.
 const BROWSER_SECONDS: &str = "600";
@@ -56,6 +56,7 @@ fn end_to_end(tools: &Toolbox) -> Result<()> {
     tools.path(Tool::NodePackages)?;
     tools.path(Tool::ExtensionPackages)?;
     wasm::check_page()?;
+    page::run()?;
     let site = Site::start(0)?;
     Cmd::npm()
         .args(["test", "--silent"])

@@ -3,10 +3,10 @@
  *
  * It lies in a closed shadow tree that the page's scripts cannot look into, and hears only real clicks.
  */
-import { CAPTION_LANGUAGE } from '../shared/wording.js';
 import { copy } from './copy.js';
 import { applyStyle } from './panel-style.js';
 import { canSpeak, hush, speak } from './speech.js';
+import { CAPTION_LANGUAGE } from './wording.js';
 
 /** Why a description is offered instead of written; all others are offered because they were asked for. */
 const NOTES = new Set(['functional', 'draft', 'poster', 'canvas', 'background']);

@@ -1,13 +1,13 @@
 /** What happens in one frame: pictures are found, judged, described, and taken back. */
 import { api, ask, listen, RemoteError } from '../shared/api.js';
 import { translator } from '../shared/words.js';
-import { CAPTION_LANGUAGE, description } from '../shared/wording.js';
 import { judge } from './eligibility.js';
 import { addressOf, CANDIDATES, factsOf } from './facts.js';
 import { createPanel } from './panel.js';
 import { pixelsOf, Unreadable } from './pixels.js';
 import { NearestFirst } from './queue.js';
 import { watch } from './watch.js';
+import { CAPTION_LANGUAGE, description } from './wording.js';
 import { Writer } from './writer.js';
 
 /** How long a page waits before it asks again whether the battery allows work. */

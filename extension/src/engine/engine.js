@@ -44,8 +44,7 @@ export function startEngine({ onIdle = () => {} } = {}) {
         const { signal } = controller;
         const [soli, bitmap] = await Promise.all([captioner(), bitmapOf(source, signal)]);
         try {
-          const { text, score, ms } = await soli.caption(bitmap, { signal });
-          return { text, score, ms };
+          return await soli.caption(bitmap, { signal });
         } finally {
           bitmap.close();
         }
