@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use crate::confidence::Confidence;
 use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::image::{ImageError, Rgba, to_square};
@@ -37,6 +38,8 @@ pub struct Caption {
     pub score: f32,
     /// The words in order.
     pub tokens: Vec<String>,
+    /// The probability, 0 to 1, that the caption is about right; `None` if the weights were not calibrated.
+    pub confidence: Option<f32>,
 }
 
 /// A captioner with its weights.
@@ -47,6 +50,7 @@ pub struct Captioner {
     config: ModelConfig,
     vocabulary: Vocabulary,
     provenance: Provenance,
+    confidence: Option<Confidence>,
 }
 
 impl Captioner {
@@ -63,6 +67,7 @@ impl Captioner {
             config: file.config().clone(),
             vocabulary: file.vocabulary().clone(),
             provenance: file.provenance().clone(),
+            confidence: file.confidence().cloned(),
         })
     }
 
@@ -72,8 +77,8 @@ impl Captioner {
     /// If a tensor is missing or has the wrong shape.
     pub fn new(weights: Weights) -> Result<Self, Error> {
         let network = Network::new(&weights, &weights.config)?;
-        let Weights { config, vocabulary, provenance, .. } = weights;
-        Ok(Self { network, scratch: Mutex::default(), config, vocabulary, provenance })
+        let Weights { config, vocabulary, provenance, confidence, .. } = weights;
+        Ok(Self { network, scratch: Mutex::default(), config, vocabulary, provenance, confidence })
     }
 
     /// The shape of the network.
@@ -106,12 +111,14 @@ impl Captioner {
         }
         let pixels = self.pixels(image)?;
         let options = SearchOptions { beam: options.beam, max_tokens };
-        let hypothesis = self.with_scratch(|scratch| {
+        Ok(self.with_scratch(|scratch| {
             let mut generation = self.network.start(&pixels, options.beam, scratch);
             let Ok(hypothesis) = search_with(&mut generation, options);
-            hypothesis
-        });
-        Ok(self.describe(&hypothesis))
+            let confidence = self.confidence.as_ref().map(|confidence| {
+                confidence.probability(hypothesis.score(), self.network.embeddings(scratch))
+            });
+            self.describe(&hypothesis, confidence)
+        }))
     }
 
     /// What the trunk sees in a picture: features of its cells, row by row, channels last.
@@ -139,12 +146,13 @@ impl Captioner {
         result
     }
 
-    fn describe(&self, hypothesis: &Hypothesis) -> Caption {
+    fn describe(&self, hypothesis: &Hypothesis, confidence: Option<f32>) -> Caption {
         let word = |id: &u32| self.vocabulary.word(*id).unwrap_or_default().to_string();
         Caption {
             text: self.vocabulary.decode(&hypothesis.tokens),
             score: hypothesis.score(),
             tokens: hypothesis.tokens.iter().map(word).collect(),
+            confidence,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! channels-last (NHWC).
 
 pub mod captioner;
+pub mod confidence;
 pub mod config;
 pub mod decoder;
 pub mod embedding;

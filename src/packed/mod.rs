@@ -79,11 +79,11 @@ impl Network {
         self.trunk.forward(rgb, self.side, &mut scratch.trunk)
     }
 
-    /// Embeddings (cells, width) of a picture's pixels (side, side, RGB).
+    /// Embeds a picture's pixels (side, side, RGB); [`Network::embeddings`] has the result.
     ///
     /// # Panics
     /// If there are fewer pixels.
-    pub fn embed<'s>(&self, rgb: &[u8], scratch: &'s mut Scratch) -> &'s [f32] {
+    pub fn embed(&self, rgb: &[u8], scratch: &mut Scratch) {
         let len = self.cells * self.width;
         let features = self.trunk.forward(rgb, self.side, &mut scratch.trunk);
         scratch.embedded.grow(len);
@@ -93,7 +93,14 @@ impl Network {
         let out = &mut scratch.embeddings[..len];
         layer_norm(self.level, &embedded[..len], &self.gamma, &self.beta, out);
         out.iter_mut().zip(&self.position).for_each(|(x, position)| *x += position);
-        out
+    }
+
+    /// Embeddings (cells, width) of the picture that was last embedded or started in this scratch.
+    ///
+    /// # Panics
+    /// If there was none.
+    pub fn embeddings<'s>(&self, scratch: &'s Scratch) -> &'s [f32] {
+        &scratch.embeddings[..self.cells * self.width]
     }
 
     /// Prepares to describe a picture with at most `beams` beams.

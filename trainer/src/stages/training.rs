@@ -98,7 +98,8 @@ pub fn train(
     let mut last_save = Instant::now();
     let started = Instant::now();
     let earlier_seconds = progress.seconds;
-    let stage_seed = context.recipe.seed ^ name.bytes().fold(0, |h: u64, b| h.wrapping_mul(257) + u64::from(b));
+    let stage_seed =
+        context.recipe.seed ^ name.bytes().fold(0, |h: u64, b| h.wrapping_mul(257) + u64::from(b));
     while progress.step < steps {
         let number = progress.step;
         let epoch = number / per_epoch;
@@ -116,7 +117,11 @@ pub fn train(
                 &loss.backward()?,
                 &StepOptions {
                     learning_rate: schedule.learning_rate * share,
-                    trunk_learning_rate: if frozen { 0.0 } else { schedule.trunk_learning_rate * trunk_share },
+                    trunk_learning_rate: if frozen {
+                        0.0
+                    } else {
+                        schedule.trunk_learning_rate * trunk_share
+                    },
                     weight_decay: schedule.weight_decay,
                     gradient_clip: schedule.gradient_clip,
                     ema_decay: schedule.ema_decay,
@@ -174,6 +179,7 @@ fn captioner(context: &Context, optimiser: &AdamW) -> Result<Captioner> {
         config: context.recipe.model.clone(),
         vocabulary: context.inputs.vocabulary.clone(),
         provenance: Provenance::default(),
+        confidence: None,
         tensors: fold(optimiser.averaged()?)?,
     })?)
 }
