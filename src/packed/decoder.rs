@@ -120,12 +120,7 @@ impl Decoder {
     ///
     /// # Panics
     /// If there are no embeddings.
-    pub fn start<'a>(
-        &'a self,
-        embeddings: &[f32],
-        beams: usize,
-        scratch: &'a mut Scratch,
-    ) -> Generation<'a> {
+    pub fn start<'a>(&'a self, embeddings: &[f32], beams: usize, scratch: &'a mut Scratch) -> Generation<'a> {
         let (width, longest) = (self.config.width, self.config.max_tokens);
         let cells = embeddings.len() / width;
         assert!(cells > 0, "nothing to describe");

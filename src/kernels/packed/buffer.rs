@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 /// One cache line.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line([u8; 64]);
+struct Line(#[expect(dead_code, reason = "read and written through pointers")] [u8; 64]);
 
 /// Plain numbers, for which any bytes will do.
 pub trait Number: Copy + 'static {}

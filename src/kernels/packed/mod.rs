@@ -1,6 +1,9 @@
 //! Kernels for inference alone: no gradients, no tensors, no allocation; weights packed beforehand, and what follows a
 //! sum done while it is in a register. Each is written once and compiled for every [`Level`].
 
+// Indices here are numbers of lanes, rows and taps, which iterators would hide.
+#![allow(clippy::needless_range_loop)]
+
 mod buffer;
 mod filter;
 mod gemm;

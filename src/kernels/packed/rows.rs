@@ -172,7 +172,10 @@ unsafe fn log_softmax_body<V: Vector>(x: *mut f32, len: usize) {
 /// If the lengths do not fit.
 pub fn layer_norm(level: Level, x: &[f32], gamma: &[f32], beta: &[f32], out: &mut [f32]) {
     let n = gamma.len();
-    assert!(beta.len() == n && x.len() == out.len() && x.len().is_multiple_of(n.max(1)), "lengths do not fit");
+    assert!(
+        beta.len() == n && x.len() == out.len() && x.len().is_multiple_of(n.max(1)),
+        "lengths do not fit"
+    );
     for (x, out) in x.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
         // SAFETY: all four have `n` values.
         unsafe { layer_norm_row(level, x.as_ptr(), gamma.as_ptr(), beta.as_ptr(), out.as_mut_ptr(), n) }
@@ -368,13 +371,7 @@ unsafe fn dot<V: Vector>(a: *const f32, b: *const f32, len: usize) -> f32 {
 
 /// The weighted sum of the values, from column `at` on.
 #[inline(always)]
-unsafe fn mix<V: Vector>(
-    memory: &Memory,
-    weights: *const f32,
-    inverse: f32,
-    at: usize,
-    out: *mut f32,
-) {
+unsafe fn mix<V: Vector>(memory: &Memory, weights: *const f32, inverse: f32, at: usize, out: *mut f32) {
     let mut total = V::splat(0.0);
     // SAFETY: the caller's promise.
     unsafe {
