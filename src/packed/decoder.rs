@@ -174,8 +174,9 @@ impl Generation<'_> {
         let (level, beams, s) = (decoder.level, tokens.len(), &mut **scratch);
         assert!((1..=most).contains(&beams) && position < longest, "more beams or steps than was said");
 
-        for beam in 0..beams {
-            let to = &mut s.reordered[beam * longest..][..=position];
+        assert!(position == 0 || parents.len() == beams, "each beam has a parent");
+        for (beam, to) in s.reordered.chunks_exact_mut(longest).take(beams).enumerate() {
+            let to = &mut to[..=position];
             if position > 0 {
                 let parent = parents[beam] as usize;
                 to[..position].copy_from_slice(&s.history[parent * longest..][..position]);
