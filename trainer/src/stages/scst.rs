@@ -15,7 +15,7 @@ use soli::config::ModelConfig;
 use soli::decoder::{Dropout, TokenBatch};
 use soli::kernels::cross_entropy::cross_entropy;
 use soli::model::Model;
-use soli::vocab::END;
+use soli::vocab::{END, START, UNKNOWN};
 
 use super::Context;
 use super::captions::next_batch;
@@ -86,6 +86,17 @@ pub fn advantages(rewards: &[f32]) -> Vec<f32> {
     rewards.iter().map(|reward| reward - (total - reward) / others).collect()
 }
 
+/// Logits in which no probability is left for what is never drawn. The reward would not hold it back: whatever those
+/// tokens took from the others, drawing without them would hide.
+fn without_forbidden(logits: &Tensor) -> candle_core::Result<Tensor> {
+    let mut mask = vec![0f32; logits.dim(1)?];
+    for token in [START, UNKNOWN] {
+        mask[token as usize] = -1e9;
+    }
+    let len = mask.len();
+    logits.broadcast_add(&Tensor::from_vec(mask, (1, len), logits.device())?)
+}
+
 /// A step's loss, differentiable, with the mean reward of what was drawn and its mean negative log-probability a token.
 ///
 /// # Errors
@@ -142,8 +153,14 @@ pub fn loss(
         };
     }
     let tokens = TokenBatch::new(&captions, config.latents(), longest);
+    for (weight, target) in weights.iter_mut().zip(&tokens.targets) {
+        // An unknown word of a true caption cannot be learned here.
+        if *target == UNKNOWN {
+            *weight = 0.0;
+        }
+    }
     let logits = model.decoder.forward(&tokens, &embeddings, &mut Dropout::off())?;
-    let rows = cross_entropy(&logits, &tokens.targets, 0.0)?;
+    let rows = cross_entropy(&without_forbidden(&logits)?, &tokens.targets, 0.0)?;
     let count = rewards.iter().map(Vec::len).sum::<usize>().max(1);
     let mean = rewards.iter().flatten().sum::<f32>() / count as f32;
     let surprises = rows.to_vec1::<f32>()?;
@@ -205,9 +222,8 @@ impl Objective for Scst<'_> {
         &["reward", "entropy"]
     }
 
-    /// Words that are hardly ever drawn get hardly any gradient here, of whatever sign the batch's mean advantage has;
-    /// AdamW makes full steps of it all the same, and within a hundred steps thousands of them together have taken the
-    /// probability from those that matter. Cross-entropy holds them down, the reward does not.
+    /// Words that are hardly ever drawn get hardly any gradient here, of whatever sign the batch's mean advantage has,
+    /// and AdamW makes full steps of it all the same. Cross-entropy would hold them down, the reward does not.
     fn frozen(&self) -> &'static [&'static str] {
         &["decoder.embedding.weight", "decoder.output.bias"]
     }
