@@ -144,7 +144,14 @@ pub fn to_square(image: &Rgba, side: usize) -> Result<Vec<u8>, ImageError> {
 
 /// The picture over white: R, G, B of each pixel, row by row from the top.
 pub fn over_white(image: &Rgba) -> Vec<u8> {
-    image.data.chunks_exact(4).flat_map(|pixel| { let [r, g, b, _] = blend_white(pixel); [r, g, b] }).collect()
+    image
+        .data
+        .chunks_exact(4)
+        .flat_map(|pixel| {
+            let [r, g, b, _] = blend_white(pixel);
+            [r, g, b]
+        })
+        .collect()
 }
 
 /// `(value - mean) / std` of RGB bytes, channel by channel.

@@ -45,6 +45,7 @@ struct Output {
     text: String,
     score: f32,
     tokens: Vec<String>,
+    confidence: Option<f32>,
 }
 
 #[wasm_bindgen]
@@ -59,7 +60,7 @@ impl WebCaptioner {
     }
 
     /// Captions one picture: `rgba` holds `width * height` pixels of four bytes, row by row from the top, alpha not
-    /// premultiplied. `options` is `undefined` or `{ beam, maxTokens }`. Gives `{ text, score, tokens }`.
+    /// premultiplied. `options` is `undefined` or `{ beam, maxTokens }`. Gives `{ text, score, tokens, confidence }`.
     ///
     /// # Errors
     /// Throws with the code `invalid-image` (sizes that do not fit), `invalid-options` or `internal`.
@@ -75,7 +76,12 @@ impl WebCaptioner {
         let caption = image
             .and_then(|image| self.0.caption(&image, &options))
             .map_err(|error| thrown(error.code(), &error))?;
-        to_js(&Output { text: caption.text, score: caption.score, tokens: caption.tokens })
+        to_js(&Output {
+            text: caption.text,
+            score: caption.score,
+            tokens: caption.tokens,
+            confidence: caption.confidence,
+        })
     }
 
     /// What is loaded: `{ inputSide, vocabSize, maxTokens, provenance }`.

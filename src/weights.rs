@@ -1,8 +1,8 @@
 //! The weights file: one safetensors file with everything that a captioner needs.
 //!
 //! Its `__metadata__` holds `format` (`soli`), `format_version` (`1`), `precision` (`f32`, `f16` or `int8`), `config`
-//! (the [`ModelConfig`] as JSON, normalisation included), `vocabulary` (the words, one a line) and `provenance`
-//! ([`Provenance`] as JSON). Its tensors are exactly those of [`expected_tensors`], each stored as
+//! (the [`ModelConfig`] as JSON, normalisation included), `vocabulary` (the words, one a line), `provenance`
+//! ([`Provenance`] as JSON) and, if it is calibrated, `confidence` ([`Confidence`] as JSON). Its tensors are exactly those of [`expected_tensors`], each stored as
 //! * `F32` or `F16`, or
 //! * `I8` with a companion `NAME.scale` (`F32`) that broadcasts against it, (rows, 1) or (1, columns): the value is
 //!   the integer, -127 to 127, times its scale.
@@ -11,6 +11,7 @@
 //! used, says what is wrong, never panics, and takes memory in proportion to the file, whatever sizes the file claims.
 
 mod error;
+mod packed;
 mod quantise;
 mod read;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::confidence::Confidence;
 use crate::config::ModelConfig;
 use crate::model::expected_tensors;
 use crate::vocab::Vocabulary;
@@ -44,6 +46,7 @@ mod key {
     pub const CONFIG: &str = "config";
     pub const VOCABULARY: &str = "vocabulary";
     pub const PROVENANCE: &str = "provenance";
+    pub const CONFIDENCE: &str = "confidence";
 }
 
 /// How the large tensors of a file are stored.
@@ -112,6 +115,8 @@ pub struct Weights {
     pub vocabulary: Vocabulary,
     /// How the weights came to be.
     pub provenance: Provenance,
+    /// How far captions can be trusted, if that was measured.
+    pub confidence: Option<Confidence>,
     /// The tensors of [`expected_tensors`] by name.
     pub tensors: HashMap<String, Tensor>,
 }
@@ -184,6 +189,7 @@ pub struct WeightsFile<'a> {
     config: ModelConfig,
     vocabulary: Vocabulary,
     provenance: Provenance,
+    confidence: Option<Confidence>,
     precision: Precision,
     tensors: BTreeMap<String, StoredTensor<'a>>,
 }
@@ -212,6 +218,11 @@ impl<'a> WeightsFile<'a> {
         &self.provenance
     }
 
+    /// How far captions can be trusted, if that was measured.
+    pub fn confidence(&self) -> Option<&Confidence> {
+        self.confidence.as_ref()
+    }
+
     /// How the file says that its large tensors are stored.
     pub fn precision(&self) -> Precision {
         self.precision
@@ -233,7 +244,13 @@ impl<'a> WeightsFile<'a> {
             Ok::<_, WeightsError>((name, tensor))
         };
         let tensors = self.tensors.into_iter().map(tensor).collect::<Result<_, _>>()?;
-        Ok(Weights { config: self.config, vocabulary: self.vocabulary, provenance: self.provenance, tensors })
+        Ok(Weights {
+            config: self.config,
+            vocabulary: self.vocabulary,
+            provenance: self.provenance,
+            confidence: self.confidence,
+            tensors,
+        })
     }
 }
 
@@ -244,6 +261,15 @@ fn expected(config: &ModelConfig) -> Result<Shapes, WeightsError> {
     // Before anything is computed from the numbers of the configuration.
     config.validate()?;
     expected_tensors(config).map_err(|e| WeightsError::Network(e.to_string()))
+}
+
+/// The confidence has to fit the embeddings.
+fn check_confidence(config: &ModelConfig, confidence: Option<&Confidence>) -> Result<(), WeightsError> {
+    let bad = |e: crate::confidence::ConfidenceError| WeightsError::BadMetadata {
+        key: key::CONFIDENCE,
+        reason: e.to_string(),
+    };
+    confidence.map_or(Ok(()), |confidence| confidence.validate(config.decoder.width).map_err(bad))
 }
 
 /// The vocabulary has to fill the output matrix exactly.

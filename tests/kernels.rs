@@ -133,6 +133,12 @@ fn depthwise_agrees_with_stock_convolution() {
         (1, 1, 3, 5, 1),
         (2, 3, 4, 5, 2),
         (1, 5, 1, 3, 2),
+        // Wide enough for columns worked on together, and an odd kernel out.
+        (5, 11, 32, 3, 1),
+        (6, 12, 16, 5, 1),
+        (7, 21, 16, 5, 2),
+        (4, 14, 16, 3, 2),
+        (8, 12, 16, 7, 1),
     ] {
         let what = format!("depthwise {height}x{width}x{channels}, kernel {kernel}, stride {stride}");
         let x = var(&[2, height, width, channels], 11);

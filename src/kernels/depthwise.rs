@@ -45,6 +45,15 @@ impl Window {
         (first..last, start + first - self.before)
     }
 
+    /// The outputs whose taps all fall on the input.
+    #[inline(always)]
+    fn inside(self) -> std::ops::Range<usize> {
+        let first = self.before.div_ceil(self.stride).min(self.output);
+        let fit = (self.input + self.before).checked_sub(self.kernel);
+        let last = fit.map_or(0, |last| last / self.stride + 1).min(self.output);
+        first..last.max(first)
+    }
+
     /// The taps `t` through which input `i` reaches an output, as `(t, output)`.
     #[inline(always)]
     fn reached_from(self, i: usize) -> impl Iterator<Item = (usize, usize)> {
@@ -67,29 +76,57 @@ pub struct Geometry {
     pub channels: usize,
 }
 
+/// Columns worked on together: each weight is loaded once for all of them, and their sums do not wait for each other.
+const COLUMNS: usize = 4;
+
 /// Row `oh` of the output of one image: `out` (width, channels), `x` (height, width, channels),
 /// `w` (kernel * kernel, channels), `b` (channels).
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
 pub fn forward_row(out: &mut [f32], oh: usize, x: &[f32], w: &[f32], b: &[f32], g: Geometry) {
     let c = g.channels;
     let (row_taps, ih) = g.rows.taps(oh);
-    for (ow, out) in out.chunks_exact_mut(c).enumerate() {
-        let (col_taps, iw) = g.cols.taps(ow);
+    let inside = g.cols.inside();
+    let mut ow = 0;
+    while ow < g.cols.output {
+        let together = inside.contains(&ow) && ow + COLUMNS <= inside.end;
         let mut from = 0;
         while from < c {
             let width = LANES.min(c - from);
-            let mut sum = [0f32; LANES];
-            sum[..width].copy_from_slice(&b[from..from + width]);
-            for (i, kh) in row_taps.clone().enumerate() {
-                for (j, kw) in col_taps.clone().enumerate() {
-                    let x = &x[((ih + i) * g.cols.input + iw + j) * c + from..][..width];
-                    let w = &w[(kh * g.cols.kernel + kw) * c + from..][..width];
-                    multiply_add(&mut sum, x, w);
+            if together && width == LANES {
+                let first = ow * g.cols.stride - g.cols.before;
+                let mut sums = [[0f32; LANES]; COLUMNS];
+                sums.iter_mut().for_each(|sum| sum.copy_from_slice(&b[from..from + LANES]));
+                for (i, kh) in row_taps.clone().enumerate() {
+                    for kw in 0..g.cols.kernel {
+                        let w = &w[(kh * g.cols.kernel + kw) * c + from..][..LANES];
+                        let start = ((ih + i) * g.cols.input + first + kw) * c + from;
+                        for (p, sum) in sums.iter_mut().enumerate() {
+                            multiply_add(sum, &x[start + p * g.cols.stride * c..][..LANES], w);
+                        }
+                    }
                 }
+                for (p, sum) in sums.iter().enumerate() {
+                    out[(ow + p) * c + from..][..LANES].copy_from_slice(sum);
+                }
+                from += width;
+                continue;
             }
-            out[from..from + width].copy_from_slice(&sum[..width]);
+            for ow in ow..ow + if together { COLUMNS } else { 1 } {
+                let (col_taps, iw) = g.cols.taps(ow);
+                let mut sum = [0f32; LANES];
+                sum[..width].copy_from_slice(&b[from..from + width]);
+                for (i, kh) in row_taps.clone().enumerate() {
+                    for (j, kw) in col_taps.clone().enumerate() {
+                        let x = &x[((ih + i) * g.cols.input + iw + j) * c + from..][..width];
+                        let w = &w[(kh * g.cols.kernel + kw) * c + from..][..width];
+                        multiply_add(&mut sum, x, w);
+                    }
+                }
+                out[ow * c + from..][..width].copy_from_slice(&sum[..width]);
+            }
             from += width;
         }
+        ow += if together { COLUMNS } else { 1 };
     }
 }
 
@@ -108,27 +145,104 @@ fn multiply_add(sum: &mut [f32; LANES], x: &[f32], w: &[f32]) {
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
 pub(super) fn backward_row(out: &mut [f32], ih: usize, grad: &[f32], w: &[f32], g: Geometry) {
     let c = g.channels;
-    for (iw, out) in out.chunks_exact_mut(c).enumerate() {
+    // At stride 1, input `iw` reaches the outputs `iw + before - kw`; these columns reach one through every tap.
+    let inside = if g.cols.stride == 1 {
+        (g.cols.kernel - 1).saturating_sub(g.cols.before)..g.cols.output.saturating_sub(g.cols.before)
+    } else {
+        0..0
+    };
+    let mut iw = 0;
+    while iw < g.cols.input {
+        let together = inside.contains(&iw) && iw + COLUMNS <= inside.end;
         let mut from = 0;
         while from < c {
             let width = LANES.min(c - from);
-            let mut sum = [0f32; LANES];
-            for (kh, oh) in g.rows.reached_from(ih) {
-                for (kw, ow) in g.cols.reached_from(iw) {
-                    let grad = &grad[(oh * g.cols.output + ow) * c + from..][..width];
-                    let w = &w[(kh * g.cols.kernel + kw) * c + from..][..width];
-                    multiply_add(&mut sum, grad, w);
+            if together && width == LANES {
+                let mut sums = [[0f32; LANES]; COLUMNS];
+                for (kh, oh) in g.rows.reached_from(ih) {
+                    for kw in 0..g.cols.kernel {
+                        let w = &w[(kh * g.cols.kernel + kw) * c + from..][..LANES];
+                        let start = (oh * g.cols.output + iw + g.cols.before - kw) * c + from;
+                        for (p, sum) in sums.iter_mut().enumerate() {
+                            multiply_add(sum, &grad[start + p * c..][..LANES], w);
+                        }
+                    }
                 }
+                for (p, sum) in sums.iter().enumerate() {
+                    out[(iw + p) * c + from..][..LANES].copy_from_slice(sum);
+                }
+                from += width;
+                continue;
             }
-            out[from..from + width].copy_from_slice(&sum[..width]);
+            for iw in iw..iw + if together { COLUMNS } else { 1 } {
+                let mut sum = [0f32; LANES];
+                for (kh, oh) in g.rows.reached_from(ih) {
+                    for (kw, ow) in g.cols.reached_from(iw) {
+                        let grad = &grad[(oh * g.cols.output + ow) * c + from..][..width];
+                        let w = &w[(kh * g.cols.kernel + kw) * c + from..][..width];
+                        multiply_add(&mut sum, grad, w);
+                    }
+                }
+                out[iw * c + from..][..width].copy_from_slice(&sum[..width]);
+            }
             from += width;
         }
+        iw += if together { COLUMNS } else { 1 };
     }
 }
 
 /// Adds one image's gradient with respect to the weights to `sum` (kernel * kernel, channels).
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
 pub(super) fn backward_weights(sum: &mut [f32], x: &[f32], grad: &[f32], g: Geometry) {
+    // A length known to the compiler keeps the sums of a row of taps in registers.
+    match g.cols.kernel {
+        3 => weights_by_row::<3>(sum, x, grad, g),
+        5 => weights_by_row::<5>(sum, x, grad, g),
+        _ => weights_by_tap(sum, x, grad, g),
+    }
+}
+
+#[inline(always)]
+fn weights_by_row<const K: usize>(sum: &mut [f32], x: &[f32], grad: &[f32], g: Geometry) {
+    let c = g.channels;
+    let inside = g.cols.inside();
+    let mut from = 0;
+    while from < c {
+        let width = LANES.min(c - from);
+        for kh in 0..g.rows.kernel {
+            let mut totals = [[0f32; LANES]; K];
+            for oh in 0..g.rows.output {
+                let (taps, ih) = g.rows.taps(oh);
+                if !taps.contains(&kh) {
+                    continue;
+                }
+                let row = (ih + kh - taps.start) * g.cols.input;
+                for ow in 0..g.cols.output {
+                    let grad = &grad[(oh * g.cols.output + ow) * c + from..][..width];
+                    if inside.contains(&ow) {
+                        let start = (row + ow * g.cols.stride - g.cols.before) * c + from;
+                        for (kw, total) in totals.iter_mut().enumerate() {
+                            multiply_add(total, &x[start + kw * c..][..width], grad);
+                        }
+                    } else {
+                        let (taps, iw) = g.cols.taps(ow);
+                        for (j, kw) in taps.enumerate() {
+                            multiply_add(&mut totals[kw], &x[(row + iw + j) * c + from..][..width], grad);
+                        }
+                    }
+                }
+            }
+            for (kw, total) in totals.iter().enumerate() {
+                let sum = &mut sum[(kh * K + kw) * c + from..][..width];
+                sum.iter_mut().zip(total).for_each(|(s, t)| *s += t);
+            }
+        }
+        from += width;
+    }
+}
+
+#[inline(always)]
+fn weights_by_tap(sum: &mut [f32], x: &[f32], grad: &[f32], g: Geometry) {
     let c = g.channels;
     let mut from = 0;
     while from < c {

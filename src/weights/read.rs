@@ -8,7 +8,7 @@ use super::error::{shortened, shown};
 use super::quantise::ScaleAxis;
 use super::{
     FORMAT, FORMAT_VERSION, MAX_HEADER_BYTES, SCALE_SUFFIX, Shapes, StoredTensor, Values, WeightsError,
-    WeightsFile, check_vocabulary, key,
+    WeightsFile, check_confidence, check_vocabulary, key,
 };
 use crate::config::ModelConfig;
 use crate::vocab::Vocabulary;
@@ -41,9 +41,12 @@ pub(super) fn open(
     let vocabulary = Vocabulary::new(words.split('\n').map(str::to_owned).collect())?;
     check_vocabulary(&config, &vocabulary)?;
     let provenance = json(entries, key::PROVENANCE)?;
+    let confidence =
+        if entries.contains_key(key::CONFIDENCE) { Some(json(entries, key::CONFIDENCE)?) } else { None };
+    check_confidence(&config, confidence.as_ref())?;
     check_length(&header, data.len(), bytes.len())?;
     let tensors = tensors(&header, data, &expected)?;
-    Ok(WeightsFile { config, vocabulary, provenance, precision, tensors })
+    Ok(WeightsFile { config, vocabulary, provenance, confidence, precision, tensors })
 }
 
 /// The header's JSON, and the tensors' bytes.

@@ -5,6 +5,7 @@ use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::confidence::Confidence;
 use crate::config::{ConfigError, DecoderConfig, EncoderConfig};
 use crate::vocab::VocabularyError;
 
@@ -69,6 +70,13 @@ fn small() -> Weights {
             },
         },
         vocabulary: Vocabulary::new(["a", "dog", "'s"].map(String::from).to_vec()).unwrap(),
+        confidence: Some(Confidence {
+            mean: vec![0.5; 16],
+            deviation: vec![1.5; 16],
+            score: 1.0,
+            unfamiliarity: -2.0,
+            bias: 0.25,
+        }),
         provenance: Provenance {
             created: Some("2026-01-02T03:04:05Z".to_owned()),
             recipe: Some("seed = 1\nname = \"x\"".to_owned()),
@@ -122,6 +130,7 @@ fn what_is_written_is_read_back() {
         assert_eq!(read.config, original.config);
         assert_eq!(read.vocabulary, original.vocabulary);
         assert_eq!(read.provenance, original.provenance);
+        assert_eq!(read.confidence, original.confidence);
         assert_eq!(read.tensors.len(), original.tensors.len());
         for (name, tensor) in &original.tensors {
             let read = &read.tensors[name];
@@ -332,6 +341,8 @@ fn metadata_has_to_be_ours_and_complete() {
         ("precision", "int4"),
         ("config", "{}"),
         ("config", "hello"),
+        ("confidence", "{}"),
+        ("confidence", "{\"mean\":[1],\"deviation\":[1],\"score\":1,\"unfamiliarity\":1,\"bias\":0}"),
         ("provenance", "3"),
         ("provenance", "{\"scores\": 3}"),
     ] {

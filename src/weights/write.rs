@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::quantise::{ScaleAxis, quantise};
 use super::{
     FORMAT, FORMAT_VERSION, MAX_HEADER_BYTES, Precision, SCALE_SUFFIX, Shapes, Weights, WeightsError,
-    check_vocabulary, key,
+    check_confidence, check_vocabulary, key,
 };
 
 /// Matrices with fewer values than this are not worth the loss of 8-bit integers.
@@ -40,6 +40,7 @@ pub(super) fn write(
 ) -> Result<Vec<u8>, WeightsError> {
     weights.config.validate()?;
     check_vocabulary(&weights.config, &weights.vocabulary)?;
+    check_confidence(&weights.config, weights.confidence.as_ref())?;
     let mut tensors: Vec<_> = encode_all(weights, expected, precision)?.into_iter().collect();
     // The widest types first keeps every tensor aligned to its type.
     tensors.sort_by(|(a_name, a), (b_name, b)| {
@@ -76,7 +77,7 @@ fn metadata(weights: &Weights, precision: Precision) -> Result<BTreeMap<&'static
         return Err(WeightsError::BadMetadata { key: key::PROVENANCE, reason });
     }
     let bad = |key| move |e: serde_json::Error| WeightsError::BadMetadata { key, reason: e.to_string() };
-    Ok(BTreeMap::from([
+    let mut entries = BTreeMap::from([
         (key::FORMAT, FORMAT.to_owned()),
         (key::FORMAT_VERSION, FORMAT_VERSION.to_owned()),
         (key::PRECISION, precision.name().to_owned()),
@@ -84,7 +85,11 @@ fn metadata(weights: &Weights, precision: Precision) -> Result<BTreeMap<&'static
         // Words hold no white space, and lines need no quotation marks, which would be escaped inside of JSON.
         (key::VOCABULARY, weights.vocabulary.words().join("\n")),
         (key::PROVENANCE, serde_json::to_string(&weights.provenance).map_err(bad(key::PROVENANCE))?),
-    ]))
+    ]);
+    if let Some(confidence) = &weights.confidence {
+        entries.insert(key::CONFIDENCE, serde_json::to_string(confidence).map_err(bad(key::CONFIDENCE))?);
+    }
+    Ok(entries)
 }
 
 fn encode_all(

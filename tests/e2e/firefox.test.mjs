@@ -4,32 +4,15 @@
  * `SOLI_FIREFOX` and `SOLI_GECKODRIVER` name the two programs; without them they are looked for on PATH.
  */
 import assert from 'node:assert/strict';
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Builder, By, until } from 'selenium-webdriver';
 import firefox from 'selenium-webdriver/firefox.js';
 import { gif, png } from './bad-pictures.mjs';
 import { open, PATIENCE, photos, resultOf, upload } from './helpers.mjs';
-
-/** The first of these programs that exists. */
-function program(variable, ...names) {
-  const given = process.env[variable];
-  if (given) return given;
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    for (const name of names) {
-      try {
-        accessSync(join(folder, name), constants.X_OK);
-        return join(folder, name);
-      } catch {
-        // not in this folder
-      }
-    }
-  }
-  throw new Error(`no ${names[0]} on PATH: install it, or name it in ${variable}`);
-}
+import { program } from './programs.mjs';
 
 describe('Firefox', () => {
   let world;

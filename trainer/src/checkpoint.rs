@@ -113,7 +113,9 @@ pub fn load(run: &Path, file: &str) -> Result<Option<Checkpoint>, CheckpointErro
 pub fn remove(run: &Path, file: &str) -> Result<(), CheckpointError> {
     let path = run.join(file);
     match fs::remove_file(&path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(CheckpointError::Io { path, source }),
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(CheckpointError::Io { path, source })
+        }
         _ => Ok(()),
     }
 }

@@ -231,7 +231,8 @@ impl Recipe {
 
     /// Whether a stage wants pictures without captions.
     pub fn needs_unlabelled(&self) -> bool {
-        self.siamese.as_ref().is_some_and(|s| s.unlabelled) || self.joint.as_ref().is_some_and(|j| j.unlabelled > 0)
+        self.siamese.as_ref().is_some_and(|s| s.unlabelled)
+            || self.joint.as_ref().is_some_and(|j| j.unlabelled > 0)
     }
 }
 

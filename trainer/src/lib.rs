@@ -1,6 +1,7 @@
 //! Trains, evaluates and exports soli's captioner.
 
 pub mod backbone;
+pub mod calibrate;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
@@ -14,4 +15,5 @@ pub mod parameters;
 pub mod run;
 pub mod sample;
 pub mod stages;
+pub mod study;
 pub mod warm_start;

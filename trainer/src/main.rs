@@ -7,6 +7,7 @@ use soli_trainer::cli::bench::Bench;
 use soli_trainer::cli::caption::Caption;
 use soli_trainer::cli::eval::Eval;
 use soli_trainer::cli::export::Export;
+use soli_trainer::cli::study::Study;
 use soli_trainer::cli::train::Train;
 
 /// Trains and runs soli, a small image captioner.
@@ -23,6 +24,7 @@ enum Verb {
     Caption(Caption),
     Eval(Eval),
     Export(Export),
+    Study(Study),
     Train(Train),
 }
 
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Caption(caption) => caption.run(),
         Verb::Eval(eval) => eval.run(),
         Verb::Export(export) => export.run(),
+        Verb::Study(study) => study.run(),
         Verb::Train(train) => train.run(),
     };
     match result {

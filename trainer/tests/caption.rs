@@ -30,7 +30,8 @@ fn weights_file(folder: &Path) -> PathBuf {
     let tensors = expected_tensors(&config).unwrap().into_iter().map(tensor).collect();
     let words = ["a", "dog", "runs", "far", "."].map(String::from).to_vec();
     let vocabulary = Vocabulary::new(words).unwrap();
-    let weights = Weights { config, vocabulary, provenance: Provenance::default(), tensors };
+    let weights =
+        Weights { config, vocabulary, provenance: Provenance::default(), confidence: None, tensors };
     let path = folder.join("random.safetensors");
     std::fs::write(&path, weights.to_bytes(Precision::Int8).unwrap()).unwrap();
     path

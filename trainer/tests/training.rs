@@ -3,24 +3,31 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use candle_core::Tensor;
 use image::{Rgb, RgbImage};
+use soli::decoder::{Dropout, TokenBatch};
 use soli::encoder::Form;
+use soli::kernels::cross_entropy::cross_entropy;
 use soli::model::Model;
 use soli::vocab::Vocabulary;
+use soli::weights::Weights;
 use soli_trainer::config::Recipe;
-use soli_trainer::data::augment::Augmentation;
-use soli_trainer::data::batches::{Plan, tokenise};
+use soli_trainer::contrast;
+use soli_trainer::data::batches::{Batch, Plan, TokenExample, tokenise};
+use soli_trainer::data::views::{Pairing, Views};
 use soli_trainer::data::{Dataset, Split, tokens};
-use soli_trainer::optimiser::{is_statistic, warmup_cosine};
+use soli_trainer::optimiser::{is_statistic, is_trunk, warmup_cosine};
 use soli_trainer::parameters::Parameters;
-use soli_trainer::stages::captions;
+use soli_trainer::stages::joint::{CaptionsOn, JointStage};
+use soli_trainer::stages::{self, captions, joint, scst};
 
 const RECIPE: &str = r#"
 seed = 7
 min_word_count = 1
+dev_images = 2
 
 [model.encoder]
 input_side = 32
@@ -33,20 +40,111 @@ ffn_width = 32
 max_tokens = 8
 
 [captions]
+label_smoothing = 0.1
+dropout = 0.1
+
+[captions.views]
+flip = true
+crop_area = 0.8
+degraded = 0.5
+
+[captions.schedule]
 epochs = EPOCHS
-batch_images = 4
+batch = 4
 learning_rate = 3e-3
 trunk_learning_rate = 1e-3
 trunk_frozen_epochs = 1
 warmup_steps = 2
 weight_decay = 0.01
-label_smoothing = 0.1
-dropout = 0.1
 gradient_clip = 1.0
 ema_decay = 0.9
+"#;
+
+/// The stages around the captions.
+const OTHER_STAGES: &str = r#"
+[text]
+label_smoothing = 0.1
+dropout = 0.1
+
+[text.schedule]
+epochs = 2
+batch = 4
+learning_rate = 3e-3
+trunk_learning_rate = 1e-3
+trunk_frozen_epochs = 0
+warmup_steps = 2
+weight_decay = 0.01
+gradient_clip = 1.0
+ema_decay = 0.9
+
+[siamese]
+margin = 1.0
+unlabelled = true
+pairing = "two-versions"
+
+[siamese.views]
 flip = true
 crop_area = 0.8
-dev_images = 2
+
+[siamese.schedule]
+epochs = 2
+batch = 4
+learning_rate = 3e-3
+trunk_learning_rate = 1e-3
+trunk_frozen_epochs = 0
+warmup_steps = 2
+weight_decay = 0.01
+gradient_clip = 1.0
+ema_decay = 0.9
+
+[joint]
+label_smoothing = 0.1
+dropout = 0.1
+contrastive = 1.0
+margin = 1.0
+distillation = 0.5
+info_nce = 0.1
+pairing = "sharp-and-degraded"
+captions_on = "both"
+unlabelled = 2
+
+[joint.views]
+flip = true
+crop_area = 0.8
+versions = "any-size"
+damaged = 0.3
+
+[joint.schedule]
+epochs = 2
+batch = 4
+learning_rate = 3e-3
+trunk_learning_rate = 1e-3
+trunk_frozen_epochs = 0
+warmup_steps = 2
+weight_decay = 0.01
+gradient_clip = 1.0
+ema_decay = 0.9
+
+[scst]
+samples = 3
+cross_entropy = 0.1
+temperature = 0.8
+
+[scst.views]
+flip = true
+crop_area = 0.8
+degraded = 0.5
+
+[scst.schedule]
+epochs = 2
+batch = 4
+learning_rate = 3e-3
+trunk_learning_rate = 1e-3
+trunk_frozen_epochs = 0
+warmup_steps = 2
+weight_decay = 0.01
+gradient_clip = 1.0
+ema_decay = 0.9
 "#;
 
 /// Ten pictures of coloured squares in the Kaggle layout, one of them broken, and a recipe.
@@ -78,55 +176,117 @@ fn data_set(folder: &Path, epochs: usize) -> PathBuf {
     recipe
 }
 
+/// A network on the tiny data set, with all five stages' settings.
+struct Tiny {
+    recipe: Recipe,
+    examples: Vec<TokenExample>,
+    parameters: Parameters,
+    model: Model,
+}
+
+impl Tiny {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = data_set(folder.path(), 1);
+        fs::write(&path, fs::read_to_string(&path).unwrap() + OTHER_STAGES).unwrap();
+        let mut recipe = Recipe::load(&path).unwrap();
+        let data = Dataset::open(&folder.path().join("data"), Split::Train).unwrap();
+        let words = tokens::build_vocabulary(data.examples.iter().flat_map(|e| &e.captions), 1);
+        let vocabulary = Vocabulary::new(words).unwrap();
+        recipe.model.decoder.vocab_size = vocabulary.len();
+        // Four cells: a decoder that can only look at one has nothing to learn of where to look.
+        recipe.model.encoder.input_side = 64;
+        let examples = tokenise(data.examples, &vocabulary);
+        let parameters = Parameters::new(recipe.seed);
+        let model = Model::new(parameters.builder(), &recipe.model, Form::Training).unwrap();
+        // The pictures are decoded now: the folder goes away with this function.
+        let tiny = Self { recipe, examples, parameters, model };
+        TINY_FOLDERS.lock().unwrap().push(folder);
+        tiny
+    }
+
+    fn batch(&self, pairing: Option<Pairing>) -> Batch {
+        let views = Views { degraded: 0.5, crop_area: 0.8, flip: true, ..Views::PLAIN };
+        let encoder = self.recipe.model.encoder.clone();
+        Plan { seed: 1, batch_images: 9, encoder, views, pairing }.batch(&self.examples, 0).unwrap()
+    }
+
+    /// Checks that exactly the parameters that `learns` names get a gradient, and none of them only zeros.
+    fn check(&self, what: &str, loss: &Tensor, learns: impl Fn(&str) -> bool) {
+        let grads = loss.backward().unwrap();
+        let mut seen = 0;
+        for (name, var) in self.parameters.vars() {
+            let grad = grads.get(&var);
+            if is_statistic(&name) || !learns(&name) {
+                assert!(grad.is_none(), "{what}: {name} must stay as it is");
+                continue;
+            }
+            let grad = grad.unwrap_or_else(|| panic!("{what}: {name} gets no gradient"));
+            let sum = grad.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+            // A softmax does not see what all its inputs share: keys' biases cannot have a gradient beyond rounding.
+            let useless = name.ends_with("attention.key.bias");
+            assert!(sum.is_finite() && (sum > 0.0 || useless), "{what}: {name}: gradient sums to {sum}");
+            seen += 1;
+        }
+        assert!(seen > 20, "{what}: only {seen} variables learn");
+    }
+}
+
+/// The pictures of [`Tiny`] networks, until the tests end.
+static TINY_FOLDERS: Mutex<Vec<tempfile::TempDir>> = Mutex::new(Vec::new());
+
 #[test]
 fn every_trainable_variable_gets_a_gradient() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut recipe = Recipe::load(&data_set(folder.path(), 1)).unwrap();
-    let data = Dataset::open(&folder.path().join("data"), Split::Train).unwrap();
-    let words = tokens::build_vocabulary(data.examples.iter().flat_map(|e| &e.captions), 1);
-    let vocabulary = Vocabulary::new(words).unwrap();
-    recipe.model.decoder.vocab_size = vocabulary.len();
-    // Four cells: a decoder that can only look at one has nothing to learn of where to look.
-    recipe.model.encoder.input_side = 64;
-    let examples = tokenise(data.examples, &vocabulary);
-    let parameters = Parameters::new(recipe.seed);
-    let model = Model::new(parameters.builder(), &recipe.model, Form::Training).unwrap();
-    let plan = Plan {
-        seed: 1,
-        batch_images: 9,
-        encoder: recipe.model.encoder.clone(),
-        augmentation: Augmentation { flip: true, crop_area: 0.8 },
-    };
-    let batch = plan.batch(&examples, 0).unwrap();
-    let gradients = |frozen| {
-        let loss = captions::loss(&model, &recipe.model, &batch, &recipe.captions, frozen, 3).unwrap();
-        loss.backward().unwrap()
-    };
-    let grads = gradients(false);
-    let positions = recipe.model.decoder.max_tokens;
-    let mut seen = 0;
-    for (name, var) in parameters.vars() {
-        if is_statistic(&name) {
-            assert!(grads.get(&var).is_none(), "{name} must stay as it is");
-            continue;
-        }
-        let grad = grads.get(&var).unwrap_or_else(|| panic!("{name} gets no gradient"));
-        let sum = grad.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
-        // A softmax does not see what all its inputs share: keys' biases cannot have a gradient beyond rounding.
-        let useless = name.ends_with("attention.key.bias");
-        assert!(sum.is_finite() && (sum > 0.0 || useless), "{name}: gradient sums to {sum}");
-        seen += 1;
+    let tiny = Tiny::new();
+    let Recipe { model: config, captions, joint, scst, .. } = &tiny.recipe;
+    let (captions, joint, scst) =
+        (captions.as_ref().unwrap(), joint.as_ref().unwrap(), scst.as_ref().unwrap());
+
+    let batch = tiny.batch(None);
+    let of = |frozen| captions::loss(&tiny.model, config, &batch, captions, frozen, 3).unwrap();
+    tiny.check("captions", &of(false), |_| true);
+    tiny.check("captions while the trunk is frozen", &of(true), |name| !is_trunk(name));
+
+    let pairs = tiny.batch(Some(Pairing::SharpAndDegraded));
+    for captions_on in [CaptionsOn::Both, CaptionsOn::Second] {
+        let stage = JointStage { captions_on, ..joint.clone() };
+        let loss = joint::loss(&tiny.model, config, &pairs, &stage, false, 3).unwrap();
+        tiny.check(&format!("joint on {captions_on:?}"), &loss.total, |_| true);
+        assert!(loss.terms.iter().all(|term| term.is_finite()));
     }
-    assert!(seen > 100, "only {seen} variables of a trunk of 16 blocks and a decoder of {positions} tokens");
-    let grads = gradients(true);
-    for (name, var) in parameters.vars() {
-        let trunk = soli_trainer::optimiser::is_trunk(&name);
-        assert_eq!(
-            grads.get(&var).is_some(),
-            !trunk && !is_statistic(&name),
-            "{name} while the trunk is frozen"
-        );
+
+    let cider = scst::references(&tiny.examples);
+    let (loss, [reward, entropy]) = scst::loss(&tiny.model, config, &batch, scst, &cider, false, 3).unwrap();
+    tiny.check("self-critical", &loss, |_| true);
+    assert!((0.0..=10.0).contains(&reward) && entropy > 0.0);
+
+    // A network sharpened to a temperature divides its logits by it.
+    let texts = [vec![vec![5u32, 6, 7]]];
+    let tokens = TokenBatch::new(&texts, config.latents(), config.decoder.max_tokens);
+    let embedding = tiny.model.embed(&batch.pixels.narrow(0, 0, 1).unwrap()).unwrap();
+    let logits = || {
+        let logits = tiny.model.decoder.forward(&tokens, &embedding, &mut Dropout::off()).unwrap();
+        logits.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    };
+    let before = logits();
+    scst::sharpen(&tiny.parameters, 0.5).unwrap();
+    for (before, after) in before.iter().zip(logits()) {
+        assert!((2.0 * before - after).abs() < 1e-4, "{before} {after}");
     }
+
+    // The Siamese loss reads the embedding; nothing of the decoder, and not the places' marks, which all share.
+    let embed = |pixels| tiny.model.embed(pixels).unwrap();
+    let (a, b) = (embed(&pairs.pixels), embed(pairs.twins.as_ref().unwrap()));
+    let others = contrast::other_pictures(9, 1);
+    let (loss, _, _) = contrast::contrastive(&a, &b, &others, 3.0).unwrap();
+    tiny.check("contrastive", &loss, |name| name.starts_with("encoder."));
+
+    // Without pictures only the language is learned.
+    let texts = vec![tiny.examples.iter().flat_map(|e| e.captions.clone()).collect::<Vec<_>>()];
+    let tokens = TokenBatch::new(&texts, 1, config.decoder.max_tokens);
+    let logits = tiny.model.decoder.forward_text(&tokens, &mut Dropout::new(0.1, 1)).unwrap();
+    let loss = cross_entropy(&logits, &tokens.targets, 0.1).unwrap().mean_all().unwrap();
+    tiny.check("text", &loss, |name| name.starts_with("decoder.") && !name.contains("cross_"));
 }
 
 #[test]
@@ -136,8 +296,9 @@ fn broken_pictures_are_named_and_the_epochs_differ() {
     let data = Dataset::open(&folder.path().join("data"), Split::Train).unwrap();
     let words = tokens::build_vocabulary(data.examples.iter().flat_map(|e| &e.captions), 1);
     let examples = Arc::new(tokenise(data.examples, &Vocabulary::new(words).unwrap()));
-    let augmentation = Augmentation { flip: true, crop_area: 0.5 };
-    let plan = Plan { seed: 1, batch_images: 10, encoder: recipe.model.encoder.clone(), augmentation };
+    let views = Views { flip: true, crop_area: 0.5, ..Views::PLAIN };
+    let plan =
+        Plan { seed: 1, batch_images: 10, encoder: recipe.model.encoder.clone(), views, pairing: None };
     let batch = plan.batch(&examples, 0).unwrap();
     assert_eq!(batch.broken.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["9.jpg"]);
     assert_eq!((batch.captions.len(), batch.pixels.dims()), (9, &[9, 32, 32, 3][..]));
@@ -156,37 +317,93 @@ fn train(folder: &Path, recipe: &Path, run: &str) -> Command {
     command
 }
 
-#[test]
-fn a_killed_run_goes_on_with_the_same_losses() {
-    let folder = tempfile::tempdir().unwrap();
-    let recipe = data_set(folder.path(), 60);
-    let whole = train(folder.path(), &recipe, "whole").output().unwrap();
-    assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
-
-    let mut child = train(folder.path(), &recipe, "killed").stderr(Stdio::null()).spawn().unwrap();
-    let checkpoint = folder.path().join("killed/checkpoint.safetensors");
+/// Runs `run` and kills it as soon as `path` is there.
+fn kill_when(path: &Path, mut run: Command) {
+    let mut child = run.stderr(Stdio::null()).spawn().unwrap();
     let started = Instant::now();
-    while !checkpoint.exists() {
-        assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint");
-        std::thread::sleep(Duration::from_millis(5));
+    while !path.exists() {
+        assert!(started.elapsed() < Duration::from_secs(240), "{} does not come", path.display());
+        std::thread::sleep(Duration::from_millis(2));
     }
     child.kill().unwrap();
     assert!(!child.wait().unwrap().success(), "the run ended before it could be killed");
-    let resumed = train(folder.path(), &recipe, "killed").output().unwrap();
-    assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+}
 
-    let metrics = |run: &str| fs::read_to_string(folder.path().join(run).join("metrics.csv")).unwrap();
-    assert_eq!(metrics("whole"), metrics("killed"));
-    assert_eq!(metrics("whole").lines().count(), 1 + 60 * 3 + 60);
-    let weights = fs::read(folder.path().join("killed/soli.safetensors")).unwrap();
-    soli::captioner::Captioner::from_bytes(&weights).expect("the run's weights load");
+#[test]
+fn a_killed_run_goes_on_with_the_same_losses() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = data_set(folder.path(), 40);
+    fs::write(&recipe, fs::read_to_string(&recipe).unwrap() + OTHER_STAGES).unwrap();
+    let run = |name: &str| {
+        let mut command = train(folder.path(), &recipe, name);
+        command.arg("--unlabelled").arg(folder.path().join("data/Images"));
+        command
+    };
+    let whole = run("whole").output().unwrap();
+    assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
+
+    // In the middle of a stage, and between two.
+    let killed = folder.path().join("killed");
+    kill_when(&killed.join("captions/checkpoint.safetensors"), run("killed"));
+    kill_when(&killed.join("captions/parameters.safetensors"), run("killed"));
+    let resumed = run("killed").output().unwrap();
+    let said = String::from_utf8_lossy(&resumed.stderr);
+    assert!(resumed.status.success(), "{said}");
+    assert!(said.contains("stage captions: finished earlier"), "{said}");
+
     let file = |run: &str, name: &str| fs::read(folder.path().join(run).join(name)).unwrap();
-    assert_eq!(file("whole", "curve.svg"), file("killed", "curve.svg"));
+    for stage in stages::ORDER {
+        let metrics = |run: &str| String::from_utf8(file(run, &format!("{stage}/metrics.csv"))).unwrap();
+        assert_eq!(metrics("whole"), metrics("killed"), "{stage}");
+        assert!(metrics("whole").lines().count() > 4, "{stage}");
+        let curve = format!("{stage}/curve.svg");
+        assert_eq!(file("whole", &curve), file("killed", &curve), "{stage}");
+        let numbers = |run: &str| {
+            let bytes = file(run, &format!("{stage}/parameters.safetensors"));
+            let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            let mut values: Vec<_> =
+                tensors.tensors().into_iter().map(|(name, t)| (name, t.data().to_vec())).collect();
+            values.sort();
+            values
+        };
+        assert!(numbers("whole") == numbers("killed"), "{stage}: other parameters");
+    }
+    soli::captioner::Captioner::from_bytes(&file("killed", "soli.safetensors"))
+        .expect("the run's weights load");
 
-    let other = data_set(folder.path(), 61);
-    let refused = train(folder.path(), &other, "killed").output().unwrap();
+    let text = fs::read_to_string(&recipe).unwrap().replace("samples = 3", "samples = 4");
+    fs::write(&recipe, text).unwrap();
+    let refused = run("killed").output().unwrap();
     assert!(!refused.status.success());
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("another configuration"));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("scst") && said.contains("another configuration"), "{said}");
+}
+
+#[test]
+fn weights_are_trained_on_and_learn_new_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = data_set(folder.path(), 8);
+    let first = train(folder.path(), &recipe, "first").output().unwrap();
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let captions = folder.path().join("data/captions.txt");
+    fs::write(&captions, fs::read_to_string(&captions).unwrap() + "0.jpg,A ruby square .\n").unwrap();
+    let weights = folder.path().join("first/soli.safetensors");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_soli"));
+    command.arg("train").arg("--config").arg(&recipe).arg("--data").arg(folder.path().join("data"));
+    command.arg("--weights").arg(&weights).arg("--run").arg(folder.path().join("second"));
+    let second = command.output().unwrap();
+    assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    let read = |run: &str| Weights::from_bytes(&fs::read(folder.path().join(run)).unwrap()).unwrap();
+    let (before, after) = (read("first/soli.safetensors"), read("second/soli.safetensors"));
+    let (old, new) = (before.vocabulary.words(), after.vocabulary.words());
+    assert_eq!(&new[..old.len()], old);
+    assert_eq!(&new[old.len()..], ["ruby"]);
+    let losses = |run: &str| -> Vec<f32> {
+        let metrics = fs::read_to_string(folder.path().join(run).join("captions/metrics.csv")).unwrap();
+        metrics.lines().skip(1).filter_map(|line| line.split(',').nth(2)?.parse().ok()).collect()
+    };
+    let (fresh, trained_on) = (losses("first")[0], losses("second")[0]);
+    assert!(trained_on < fresh - 0.3, "the first loss is {trained_on}, that of a fresh network {fresh}");
 }
 
 #[test]
@@ -194,8 +411,12 @@ fn a_recipe_with_a_mistake_names_key_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recipe.toml");
     for (from, to, expected) in [
-        ("dropout = 0.1", "drop_out = 0.1", vec!["drop_out", "line 24"]),
-        ("dropout = 0.1", "dropout = 1.5", vec!["captions.dropout", "1.5"]),
+        ("dropout = 0.1", "drop_out = 0.1", vec!["drop_out", "line 18"]),
+        ("dropout = 0.1", "dropout = 1.5", vec!["captions.dropout", "1.5", "line 18"]),
+        ("batch = 4", "batch = 0", vec!["captions.schedule.batch", "0", "line 27"]),
+        ("degraded = 0.5", "degraded = 2", vec!["captions.views.degraded", "line 23"]),
+        ("flip = true", "flip = true\nversions = \"all\"", vec!["line 22", "any-size"]),
+        ("[captions]", "[caption]", vec!["caption", "line 16"]),
         ("heads = 2", "heads = 3", vec!["decoder.width", "3"]),
         ("input_side = 32", "input_side = 40", vec!["input_side"]),
         ("seed = 7", "seed = \"x\"", vec!["line 2", "seed"]),

@@ -3,6 +3,7 @@
 mod checks;
 mod cmd;
 mod demo;
+mod extension;
 mod lint;
 mod page;
 mod paths;
@@ -37,6 +38,8 @@ enum Verb {
     Serve(serve::Port),
     /// Set up, build, caption the bundled photographs in headless Chromium, then serve the page.
     Demo(demo::Args),
+    /// Pack the browser extension: a folder and a zip file each for Chromium and Firefox, and lint both.
+    Extension,
     /// Everything: formatting, lints, documentation, native and browser tests.
     Test,
     /// Formatting, clippy, documentation and licences, without any test.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Page => page::run().map(done),
         Verb::Serve(args) => serve::run(&args).map(done),
         Verb::Demo(args) => demo::run(&args).map(done),
+        Verb::Extension => extension::run().map(done),
         Verb::Test => test::run(),
         Verb::Lint => lint::run(),
     };

@@ -17,6 +17,9 @@ pub const BUILD: &[Tool] = &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt]
 /// What `demo` needs.
 pub const DEMO: &[Tool] =
     &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Chromium, Tool::NodePackages];
+/// What `extension` needs.
+pub const EXTENSION: &[Tool] =
+    &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::ExtensionPackages];
 /// What `lint` needs.
 pub const LINT: &[Tool] = &[Tool::WasmTarget, Tool::WasmClippy];
 /// What `test` needs: everything.
@@ -28,6 +31,7 @@ pub const TEST: &[Tool] = &[
     Tool::Geckodriver,
     Tool::WasmOpt,
     Tool::NodePackages,
+    Tool::ExtensionPackages,
     Tool::Chromium,
     Tool::Chromedriver,
     Tool::Firefox,
@@ -45,6 +49,7 @@ pub struct Args {
 enum Verb {
     Build,
     Demo,
+    Extension,
     Lint,
     Test,
 }
@@ -57,6 +62,7 @@ pub fn run(args: &Args) -> Result<()> {
     let tools = match args.verb {
         Verb::Build => BUILD,
         Verb::Demo => DEMO,
+        Verb::Extension => EXTENSION,
         Verb::Lint => LINT,
         Verb::Test => TEST,
     };
@@ -136,6 +142,7 @@ fn see_to(tool: Tool) -> std::result::Result<Found, String> {
         Tool::Firefox => browsers::firefox(),
         Tool::Geckodriver => crates::geckodriver(),
         Tool::NodePackages => node::packages(),
+        Tool::ExtensionPackages => node::extension_packages(),
     };
     match outcome {
         Ok(found) => {

@@ -6,13 +6,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use soli::captioner::{CaptionOptions, Captioner};
 use soli::encoder::Form;
 use soli::model::Model;
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Provenance, Weights};
 
+use crate::calibrate::calibrate;
 use crate::checkpoint;
 use crate::config::Recipe;
+use crate::data::{Dataset, Split, decode};
 use crate::fold::fold;
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
@@ -39,6 +42,13 @@ pub struct Export {
     /// A measured score to be kept in the file, such as dev.cider=52.1; may be repeated.
     #[arg(long = "score", value_name = "NAME=VALUE", value_parser = parse_score)]
     scores: Vec<(String, f64)>,
+    /// Measure on this data set's dev split how far captions can be trusted, and keep it in the file.
+    #[arg(long, value_name = "PATH")]
+    calibrate: Option<PathBuf>,
+    /// A picture to caption with the written file, beside the network as it was trained; may be repeated. The bundled
+    /// photographs when not given.
+    #[arg(long, value_name = "FILE")]
+    check: Vec<PathBuf>,
 }
 
 fn parse_score(text: &str) -> Result<(String, f64), String> {
@@ -59,8 +69,44 @@ impl Export {
         weights.provenance.data = self.data;
         weights.provenance.terms = self.terms;
         weights.provenance.scores = self.scores.into_iter().collect();
-        write(&weights, self.precision, &self.out)
+        if let Some(data) = &self.calibrate {
+            let (train, dev) = (Dataset::open(data, Split::Train)?, Dataset::open(data, Split::Dev)?);
+            // What is measured is what the file will hold.
+            let rounded = Weights::from_bytes(&weights.to_bytes(self.precision)?)?;
+            let calibrated = calibrate(&rounded, &train.examples, &dev.examples)?;
+            eprintln!("{calibrated}");
+            weights.confidence = Some(calibrated.confidence);
+        }
+        write(&weights, self.precision, &self.out)?;
+        let pictures = if self.check.is_empty() {
+            BUNDLED.iter().map(PathBuf::from).filter(|path| path.is_file()).collect()
+        } else {
+            self.check
+        };
+        check(weights, &self.out, &pictures)
     }
+}
+
+/// The photographs that come with the project.
+const BUNDLED: [&str; 3] = ["www/photos/cat.jpg", "www/photos/astronaut.jpg", "www/photos/coffee.jpg"];
+
+/// Reads the written file back and captions `pictures` with it and with the network as it was trained.
+fn check(weights: Weights, written: &Path, pictures: &[PathBuf]) -> Result<()> {
+    let bytes = std::fs::read(written).with_context(|| format!("cannot read {} back", written.display()))?;
+    let exported = Captioner::from_bytes(&bytes)
+        .with_context(|| format!("{} was written, but cannot be used", written.display()))?;
+    let trained = Captioner::new(weights)?;
+    let options = CaptionOptions::default();
+    for picture in pictures {
+        let pixels = decode::load(picture)?;
+        let ours = exported.caption(&pixels.rgba(), &options)?;
+        let before = trained.caption(&pixels.rgba(), &options)?;
+        eprintln!("{}: {} ({:.2})", picture.display(), ours.text, ours.score);
+        if before.text != ours.text {
+            eprintln!("  before rounding: {} ({:.2})", before.text, before.score);
+        }
+    }
+    Ok(())
 }
 
 /// Writes a weights file.
@@ -126,7 +172,7 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
         ]),
         ..Provenance::default()
     };
-    Ok(Weights { config: recipe.model, vocabulary, provenance, tensors: fold(tensors)? })
+    Ok(Weights { config: recipe.model, vocabulary, provenance, confidence: None, tensors: fold(tensors)? })
 }
 
 /// UTC, to the second. From days to a date after Howard Hinnant's `civil_from_days`.

@@ -4,4 +4,5 @@ pub mod bench;
 pub mod caption;
 pub mod eval;
 pub mod export;
+pub mod study;
 pub mod train;

@@ -1,16 +1,19 @@
 //! `soli train`: a recipe and a data set in, a run folder out.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Weights};
 
 use super::export;
 use crate::backbone;
+use crate::checkpoint;
 use crate::config::Recipe;
 use crate::data::batches::{tokenise, unlabelled};
 use crate::data::{Dataset, Example, Split, tokens};
@@ -24,24 +27,11 @@ pub struct Train {
     /// The recipe (TOML).
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The captioned pictures: a folder or captions file in Kaggle's or the original Flickr8k, Karpathy's or COCO's layout.
-    #[arg(long, value_name = "PATH")]
-    data: PathBuf,
-    /// The pretrained EfficientNet-Lite0; looked for beside the data (../backbone) when not given. `none` starts from
-    /// random numbers, which needs far more pictures.
-    #[arg(long, value_name = "FILE")]
-    backbone: Option<PathBuf>,
+    #[command(flatten)]
+    sources: Sources,
     /// Start from these weights instead of the backbone: the network and its words are the file's, new words are added.
     #[arg(long, value_name = "FILE", conflicts_with = "backbone")]
     weights: Option<PathBuf>,
-    /// Captions without pictures, one a line, for the stage [text]; ../coco-captions/*.txt beside the data when not
-    /// given.
-    #[arg(long, value_name = "FILE")]
-    text: Vec<PathBuf>,
-    /// A folder of pictures without captions, for stages that use them; ../coco-train2014-5k/Images beside the data when
-    /// not given.
-    #[arg(long, value_name = "FOLDER")]
-    unlabelled: Option<PathBuf>,
     /// Where the run is kept; runs/NAME-OF-THE-RECIPE when not given.
     #[arg(long, value_name = "FOLDER")]
     run: Option<PathBuf>,
@@ -62,8 +52,16 @@ impl Train {
             .clone()
             .unwrap_or_else(|| Path::new("runs").join(self.config.file_stem().unwrap_or("run".as_ref())));
         std::fs::create_dir_all(&run).with_context(|| format!("cannot make the folder {}", run.display()))?;
-        let Dataset { mut examples, mut report } = Dataset::open(&self.data, Split::Train)?;
+        let Dataset { mut examples, mut report } = Dataset::open(&self.sources.data, Split::Train)?;
         eprintln!("{report}");
+        let mut dev = match Dataset::open(&self.sources.data, Split::Dev) {
+            Ok(dev) => dev.examples,
+            Err(why) => {
+                eprintln!("no dev scores will be measured: {why}");
+                Vec::new()
+            }
+        };
+        hold_out(&mut examples, &mut dev);
         if let Some(limit) = self.limit {
             examples.truncate(limit.max(1));
         }
@@ -79,16 +77,18 @@ impl Train {
         }
         recipe.model.decoder.vocab_size = vocabulary.len();
         recipe.model.validate()?;
-        let dev = match Dataset::open(&self.data, Split::Dev) {
-            Ok(dev) => dev.examples,
-            Err(why) => {
-                eprintln!("no dev scores will be measured: {why}");
-                Vec::new()
-            }
-        };
         std::fs::write(run.join("config.toml"), toml::to_string(&recipe)?)?;
-        let text = if recipe.needs_text() { self.read_text(&examples, &vocabulary)? } else { Vec::new() };
-        let pictures = if recipe.needs_unlabelled() { self.find_unlabelled()? } else { Vec::new() };
+        let provenance = serde_json::json!({
+            "command": std::env::args().collect::<Vec<_>>(),
+            "revision": checkpoint::git_revision(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "pictures": examples.len(),
+            "words": vocabulary.len(),
+        });
+        std::fs::write(run.join("provenance.json"), serde_json::to_string_pretty(&provenance)? + "\n")?;
+        let text =
+            if recipe.needs_text() { self.sources.read_text(&examples, &vocabulary)? } else { Vec::new() };
+        let pictures = if recipe.needs_unlabelled() { self.sources.find_unlabelled()? } else { Vec::new() };
         let train = Arc::new(tokenise(examples, &vocabulary));
         eprintln!(
             "{} pictures, {} words, {} texts, {} pictures without captions; run folder {}",
@@ -103,8 +103,7 @@ impl Train {
         match &start {
             Some(weights) => warm_start::load(&parameters, weights)?,
             None => {
-                let backbone = self.backbone_path();
-                if backbone != Path::new("none") {
+                if let Some(backbone) = self.sources.backbone_path() {
                     parameters.load(&backbone::load(&backbone)?)?;
                 }
             }
@@ -117,9 +116,34 @@ impl Train {
         }
         Ok(())
     }
+}
 
+/// What a run learns from.
+#[derive(Debug, Args)]
+pub struct Sources {
+    /// The captioned pictures: a folder or captions file in Kaggle's or the original Flickr8k, Karpathy's or COCO's layout.
+    #[arg(long, value_name = "PATH")]
+    pub data: PathBuf,
+    /// The pretrained EfficientNet-Lite0; looked for beside the data (../backbone) when not given. `none` starts from
+    /// random numbers, which needs far more pictures.
+    #[arg(long, value_name = "FILE")]
+    backbone: Option<PathBuf>,
+    /// Captions without pictures, one a line, for the stage [text]; ../coco-captions/*.txt beside the data when not
+    /// given.
+    #[arg(long, value_name = "FILE")]
+    text: Vec<PathBuf>,
+    /// A folder of pictures without captions, for stages that use them; ../coco-train2014-5k/Images beside the data when
+    /// not given.
+    #[arg(long, value_name = "FOLDER")]
+    unlabelled: Option<PathBuf>,
+}
+
+impl Sources {
     /// The texts' captions that have no unknown word, and those of the training pictures.
-    fn read_text(&self, examples: &[Example], vocabulary: &Vocabulary) -> Result<Vec<Vec<u32>>> {
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn read_text(&self, examples: &[Example], vocabulary: &Vocabulary) -> Result<Vec<Vec<u32>>> {
         let files = if self.text.is_empty() {
             files_in(&self.data.join("../coco-captions"), &["txt"])
         } else {
@@ -127,7 +151,8 @@ impl Train {
         };
         let mut lines: Vec<String> = examples.iter().flat_map(|example| example.captions.clone()).collect();
         for file in &files {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
             lines.extend(text.lines().map(str::to_owned));
         }
         let encode = |line: &String| vocabulary.encode(&tokens::words(line));
@@ -136,7 +161,11 @@ impl Train {
         Ok(text)
     }
 
-    fn find_unlabelled(&self) -> Result<Vec<Example>> {
+    /// The pictures without captions.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn find_unlabelled(&self) -> Result<Vec<Example>> {
         let folder = match &self.unlabelled {
             Some(folder) => folder.clone(),
             None => self.data.join("../coco-train2014-5k/Images"),
@@ -156,15 +185,39 @@ impl Train {
         Ok(files.into_iter().map(example).collect())
     }
 
-    fn backbone_path(&self) -> PathBuf {
+    /// Where the pretrained trunk is; `None` if the run is to start without one.
+    pub fn backbone_path(&self) -> Option<PathBuf> {
         const FILE: &str = "efficientnet-lite0.safetensors";
         let beside = self.data.join("../backbone").join(FILE);
         match &self.backbone {
-            Some(path) => path.clone(),
-            None if beside.is_file() => beside,
-            None => Path::new("runs/backbone").join(FILE),
+            Some(path) if path == Path::new("none") => None,
+            Some(path) => Some(path.clone()),
+            None if beside.is_file() => Some(beside),
+            None => Some(Path::new("runs/backbone").join(FILE)),
         }
     }
+}
+
+/// Pictures that are scored must not be trained on. Where a data set has no splits, so that both lists hold the same
+/// pictures, about a tenth of them, always the same, is kept for scoring.
+fn hold_out(train: &mut Vec<Example>, dev: &mut Vec<Example>) {
+    let trained: HashSet<&Path> = train.iter().map(|example| example.image.as_path()).collect();
+    if !dev.iter().any(|example| trained.contains(example.image.as_path())) {
+        return;
+    }
+    let held = |example: &Example| Sha256::digest(example.name.as_bytes())[0] < 26;
+    let some: Vec<Example> = train.iter().filter(|example| held(example)).cloned().collect();
+    if some.len() < train.len() {
+        train.retain(|example| !held(example));
+        *dev = some;
+    } else {
+        dev.clear();
+    }
+    eprintln!(
+        "the data has no splits: {} pictures are kept for scoring, {} are trained on",
+        dev.len(),
+        train.len()
+    );
 }
 
 /// The files of a folder with one of these extensions, sorted; none if there is no such folder.

@@ -108,7 +108,9 @@ impl Plan {
         let picked = self.pictures_of(step, examples.len());
         let views: Vec<_> = picked
             .par_iter()
-            .map(|&i| self.views_of(&examples[i], step, i).map_err(|why| (examples[i].example.name.clone(), why)))
+            .map(|&i| {
+                self.views_of(&examples[i], step, i).map_err(|why| (examples[i].example.name.clone(), why))
+            })
             .collect();
         let (mut pixels, mut twins) = (Vec::new(), Vec::new());
         let (mut captions, mut indices, mut broken) = (Vec::new(), Vec::new(), Vec::new());
@@ -130,7 +132,12 @@ impl Plan {
     }
 
     /// The network's inputs for example `i` at `step`; the second is empty unless pairs were asked for.
-    fn views_of(&self, example: &TokenExample, step: usize, i: usize) -> Result<(Vec<f32>, Vec<f32>), String> {
+    fn views_of(
+        &self,
+        example: &TokenExample,
+        step: usize,
+        i: usize,
+    ) -> Result<(Vec<f32>, Vec<f32>), String> {
         let mut rng = self.rng(step as u64, i as u64);
         let picture = decode::load(&example.example.image).map_err(|e| e.to_string())?.rgb();
         let input = |view: &RgbImage| input(view, &self.encoder).map_err(|e| e.to_string());

@@ -12,7 +12,8 @@ pub fn damage(picture: &RgbImage, rng: &mut impl Rng) -> RgbImage {
     let mut picture = picture.clone();
     // In the order in which it happens: before the lens, on the sensor, in the file.
     if chosen & 1 != 0 {
-        picture = motion_blur(&picture, rng.random_range(2.0..=9.0), rng.random_range(0.0..std::f32::consts::PI));
+        picture =
+            motion_blur(&picture, rng.random_range(2.0..=9.0), rng.random_range(0.0..std::f32::consts::PI));
     }
     if chosen & 2 != 0 {
         low_light(&mut picture, rng.random_range(0.15..=0.7));

@@ -151,7 +151,14 @@ pub fn gaussian_blur(picture: &RgbImage, sigma: f32) -> RgbImage {
 
 /// Convolves along lines of `length` values that are `stride` apart. The lines start at every value that is no later
 /// place of one: `count` of them, in groups of three channels `next` apart.
-fn filter(source: &[f32], length: usize, count: usize, stride: usize, next: usize, kernel: &[f32]) -> Vec<f32> {
+fn filter(
+    source: &[f32],
+    length: usize,
+    count: usize,
+    stride: usize,
+    next: usize,
+    kernel: &[f32],
+) -> Vec<f32> {
     let mut out = vec![0f32; source.len()];
     let reach = (kernel.len() / 2) as i64;
     let inside: Vec<usize> = (-reach..length as i64 + reach).map(|i| reflect(i, length)).collect();

@@ -1,4 +1,5 @@
-//! Flickr8k, as on Kaggle and as its authors publish it: captions in one text file, splits in three lists.
+//! Flickr8k, as on Kaggle and as its authors publish it: captions in one text file, splits in three lists. Also a CSV
+//! file of one's own, with the splits in a column or none at all.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,20 +25,26 @@ pub(super) fn read(
     report: &mut Report,
 ) -> Result<(Vec<RawEntry>, ImageFinder), DataError> {
     let path = &found.text[0];
+    let finder = ImageFinder::new(&found.roots, &[]);
+    let list = split_list(found, split);
+    let own = found.layout == Layout::Kaggle && path.extension().is_some_and(|extension| extension == "csv");
+    if own && list.is_err() {
+        return Ok((read_own_csv(path, split, report)?, finder));
+    }
     let mut captions = match found.layout {
-        Layout::Kaggle => read_csv(path, report)?,
+        Layout::Kaggle => by_name(read_csv(path, report)?),
         _ => read_tokens(path, report)?,
     };
     let mut seen = HashSet::new();
     let mut entries = Vec::new();
-    for line in split_list(found, split)?.lines() {
+    for line in list?.lines() {
         let name = line.trim();
         if !name.is_empty() && seen.insert(name.to_owned()) {
             let captions = captions.remove(name).unwrap_or_default();
             entries.push(RawEntry { name: name.to_owned(), folder: None, captions });
         }
     }
-    Ok((entries, ImageFinder::new(&found.roots, &[])))
+    Ok((entries, finder))
 }
 
 /// The text of the split's list of image names.
@@ -56,8 +63,53 @@ fn split_list(found: &Found, split: Split) -> Result<String, DataError> {
     }
 }
 
-/// CSV with the columns `image` and `caption`, in any order and among others.
-fn read_csv(path: &Path, report: &mut Report) -> Result<Captions, DataError> {
+/// A line of a captions file in CSV.
+struct CsvLine {
+    image: String,
+    caption: String,
+    split: Option<String>,
+}
+
+/// The captions of each image.
+fn by_name(lines: Vec<CsvLine>) -> Captions {
+    let mut captions = Captions::new();
+    for line in lines {
+        captions.entry(line.image).or_default().push(line.caption);
+    }
+    captions
+}
+
+/// The images of a CSV file that no lists belong to, in the file's order: those whose column `split` names the split,
+/// or, without such a column, all of them whatever split is asked for.
+fn read_own_csv(path: &Path, split: Split, report: &mut Report) -> Result<Vec<RawEntry>, DataError> {
+    let lines = read_csv(path, report)?;
+    let has_splits = lines.iter().any(|line| line.split.is_some());
+    let (mut entries, mut places) = (Vec::<RawEntry>::new(), HashMap::new());
+    for line in lines {
+        let of = line.split.as_deref().unwrap_or("train");
+        match of.parse::<Split>() {
+            Ok(of) if has_splits && of != split => continue,
+            Ok(_) => {}
+            Err(why) => {
+                report.add(Problem::Malformed, &line.image, &why.to_string());
+                continue;
+            }
+        }
+        let place = *places.entry(line.image.clone()).or_insert_with(|| {
+            entries.push(RawEntry { name: line.image.clone(), folder: None, captions: Vec::new() });
+            entries.len() - 1
+        });
+        entries[place].captions.push(line.caption);
+    }
+    if entries.is_empty() && has_splits {
+        let available = "others in its column `split`".to_owned();
+        return Err(DataError::NoSuchSplit { path: path.to_owned(), split, available });
+    }
+    Ok(entries)
+}
+
+/// CSV with the columns `image` and `caption`, and maybe `split`, in any order and among others.
+fn read_csv(path: &Path, report: &mut Report) -> Result<Vec<CsvLine>, DataError> {
     let text = read_text(path)?;
     let malformed = |reason: String| DataError::Malformed { path: path.to_owned(), reason };
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
@@ -69,7 +121,8 @@ fn read_csv(path: &Path, report: &mut Report) -> Result<Captions, DataError> {
             "its first line must name the columns image,caption, but is `{header}`"
         )));
     };
-    let mut captions = Captions::new();
+    let split = column("split");
+    let mut lines = Vec::new();
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
@@ -80,7 +133,12 @@ fn read_csv(path: &Path, report: &mut Report) -> Result<Captions, DataError> {
         };
         match (record.get(image).map(str::trim), record.get(caption)) {
             (Some(name), Some(text)) if !name.is_empty() => {
-                captions.entry(name.to_owned()).or_default().push(text.to_owned());
+                let split = split.and_then(|column| record.get(column)).map(str::trim);
+                lines.push(CsvLine {
+                    image: name.to_owned(),
+                    caption: text.to_owned(),
+                    split: split.filter(|split| !split.is_empty()).map(str::to_owned),
+                });
             }
             _ => {
                 let line = record.position().map_or(0, csv::Position::line);
@@ -92,7 +150,7 @@ fn read_csv(path: &Path, report: &mut Report) -> Result<Captions, DataError> {
             }
         }
     }
-    Ok(captions)
+    Ok(lines)
 }
 
 /// Lines of `name.jpg#0<TAB>caption`.

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | Karpathy | `dataset_*.json` (splits inside) | `filepath/filename`, or the usual folders |
 //! | Kaggle Flickr8k | `captions.txt` (CSV `image,caption`), `Flickr_8k.{train,dev,test}Images.txt` | `Images/` |
+//! | a folder of one's own | `captions.csv` with the columns `image,caption` and maybe `split` | `Images/`, or beside it |
 //! | original Flickr8k | `Flickr8k.token.txt`, `Flickr_8k.{train,dev,test}Images.txt` | `Flicker8k_Dataset/` |
 //! | COCO | `captions_train2014.json`, `captions_val2014.json`, ..., or one `captions.json` | `train2014/`, `val2014/`, `Images/` |
 //!
@@ -21,6 +22,7 @@ mod flickr;
 mod images;
 mod karpathy;
 mod layout;
+pub mod nonphotos;
 mod report;
 pub mod tokens;
 pub mod views;

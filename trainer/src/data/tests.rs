@@ -86,6 +86,30 @@ fn kaggle_layout_keeps_the_lists_order_and_names_what_it_leaves_out() {
 }
 
 #[test]
+fn a_csv_of_ones_own_needs_no_lists() {
+    let files = [("a.jpg", ""), ("b.jpg", ""), ("c.jpg", "")];
+    let all = [
+        &[("captions.csv", "image,caption\na.jpg,One .\nb.jpg,Two .\na.jpg,\"First, one .\"\n")],
+        &files[..],
+    ];
+    let own = folder(&all.concat());
+    for split in [Split::Train, Split::Dev, Split::Test] {
+        let data = Dataset::open(own.path(), split).unwrap();
+        assert_eq!(
+            contents(&data),
+            [("a.jpg", vec!["One .", "First, one ."]), ("b.jpg", vec!["Two ."])],
+            "{split}"
+        );
+    }
+    let text = "caption,split,image\nOne .,train,a.jpg\nTwo .,val,b.jpg\nThree .,future,c.jpg\n";
+    let own = folder(&[&[("captions.csv", text)], &files[..]].concat());
+    let data = Dataset::open(own.path(), Split::Dev).unwrap();
+    assert_eq!(contents(&data), [("b.jpg", vec!["Two ."])]);
+    assert_eq!(noted(&data, Problem::Malformed), ["c.jpg"]);
+    assert!(matches!(Dataset::open(own.path(), Split::Test), Err(DataError::NoSuchSplit { .. })));
+}
+
+#[test]
 fn original_layout_is_read_with_and_without_a_text_folder() {
     let tokens = "a.jpg#0\tA cat .\na.jpg#1\tA black cat .\nb.jpg#0\tA dog # 1 .\nx.jpg.1#0\tA stray name .\nno tab here\n";
     for text in ["", "Flickr8k_text/"] {

@@ -101,9 +101,8 @@ impl Views {
         let area = rng.random_range(self.crop_area..=1.0);
         // Aspect ratios of 4:5 to 5:4, as far as the area allows.
         let stretch = rng.random_range(0.8f64.sqrt()..=1.25f64.sqrt());
-        let part = |length: u32, share: f64| {
-            ((f64::from(length) * share.min(1.0)).round() as u32).clamp(1, length)
-        };
+        let part =
+            |length: u32, share: f64| ((f64::from(length) * share.min(1.0)).round() as u32).clamp(1, length);
         let (w, h) = if self.crop_area < 1.0 {
             (part(width, area.sqrt() * stretch), part(height, area.sqrt() / stretch))
         } else {
@@ -118,7 +117,12 @@ impl Views {
     }
 
     /// A degraded view, and the version if it is one of the ten; not the one that `other` names.
-    fn degrade(&self, picture: &RgbImage, other: Option<usize>, rng: &mut impl Rng) -> (RgbImage, Option<usize>) {
+    fn degrade(
+        &self,
+        picture: &RgbImage,
+        other: Option<usize>,
+        rng: &mut impl Rng,
+    ) -> (RgbImage, Option<usize>) {
         let (degraded, version) = match self.versions {
             Versions::Ten => {
                 let choices: Vec<usize> = (0..VERSIONS.len()).filter(|i| Some(*i) != other).collect();

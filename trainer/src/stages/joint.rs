@@ -89,7 +89,13 @@ impl JointStage {
         ] {
             checks.push(Check::not_negative("joint", key, value));
         }
-        checks.push(Check::new("joint", "temperature", self.temperature, self.temperature > 0.0, "be above 0"));
+        checks.push(Check::new(
+            "joint",
+            "temperature",
+            self.temperature,
+            self.temperature > 0.0,
+            "be above 0",
+        ));
         checks
     }
 }

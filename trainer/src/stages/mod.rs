@@ -70,7 +70,13 @@ pub fn folder(run: &Path, stage: &str) -> PathBuf {
 /// # Errors
 /// If the folder holds a run with another configuration, the loss stops being a number, nothing can be read, or the
 /// folder cannot be written.
-pub fn run(recipe: &Recipe, inputs: &Inputs, parameters: &Parameters, run: &Path, report: &mut Report) -> Result<()> {
+pub fn run(
+    recipe: &Recipe,
+    inputs: &Inputs,
+    parameters: &Parameters,
+    run: &Path,
+    report: &mut Report,
+) -> Result<()> {
     let model = Model::new(parameters.builder(), &recipe.model, Form::Training)?;
     let context = Context { recipe, inputs, parameters, model: &model };
     if let Some(stage) = &recipe.text {
@@ -101,7 +107,8 @@ fn one<'a, S: Serialize>(
     objective: impl FnOnce() -> Result<Box<dyn training::Objective + 'a>>,
 ) -> Result<()> {
     let folder = folder(run, name);
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     // What the stage depends on, and no more: later stages may be changed while earlier ones are kept.
     let recipe = context.recipe;
     let identity = toml::to_string(&serde_json::json!({

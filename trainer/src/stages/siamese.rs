@@ -104,7 +104,8 @@ impl Objective for Siamese<'_> {
             self.context.model.embedding.forward(&features)
         };
         let others = other_pictures(images, step.seed);
-        let (loss, same, different) = contrastive(&embed(&batch.pixels)?, &embed(twins)?, &others, self.stage.margin)?;
+        let (loss, same, different) =
+            contrastive(&embed(&batch.pixels)?, &embed(twins)?, &others, self.stage.margin)?;
         Ok(Outcome { loss: Some(loss), images, terms: vec![same, different] })
     }
 }

@@ -31,6 +31,10 @@ pub trait Objective {
     fn terms(&self) -> &'static [&'static str];
     /// Whether the network can be asked for captions while this stage trains.
     fn describes(&self) -> bool;
+    /// Names of the parameters that this stage leaves as they are, beside a frozen trunk.
+    fn frozen(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// Says which steps will be asked for, in order: batches may be made ahead.
     fn begin(&mut self, steps: Range<usize>);
     /// The loss of the next step.
@@ -74,6 +78,7 @@ pub fn train(
     let per_epoch = objective.steps_per_epoch();
     let steps = per_epoch * schedule.epochs;
     let mut optimiser = AdamW::new(context.parameters.vars())?;
+    optimiser.freeze(objective.frozen());
     let mut progress = Progress {
         recipe: identity,
         words: context.inputs.vocabulary.words().to_vec(),
@@ -98,7 +103,8 @@ pub fn train(
     let mut last_save = Instant::now();
     let started = Instant::now();
     let earlier_seconds = progress.seconds;
-    let stage_seed = context.recipe.seed ^ name.bytes().fold(0, |h: u64, b| h.wrapping_mul(257) + u64::from(b));
+    let stage_seed =
+        context.recipe.seed ^ name.bytes().fold(0, |h: u64, b| h.wrapping_mul(257) + u64::from(b));
     while progress.step < steps {
         let number = progress.step;
         let epoch = number / per_epoch;
@@ -116,7 +122,11 @@ pub fn train(
                 &loss.backward()?,
                 &StepOptions {
                     learning_rate: schedule.learning_rate * share,
-                    trunk_learning_rate: if frozen { 0.0 } else { schedule.trunk_learning_rate * trunk_share },
+                    trunk_learning_rate: if frozen {
+                        0.0
+                    } else {
+                        schedule.trunk_learning_rate * trunk_share
+                    },
                     weight_decay: schedule.weight_decay,
                     gradient_clip: schedule.gradient_clip,
                     ema_decay: schedule.ema_decay,
@@ -174,6 +184,7 @@ fn captioner(context: &Context, optimiser: &AdamW) -> Result<Captioner> {
         config: context.recipe.model.clone(),
         vocabulary: context.inputs.vocabulary.clone(),
         provenance: Provenance::default(),
+        confidence: None,
         tensors: fold(optimiser.averaged()?)?,
     })?)
 }
