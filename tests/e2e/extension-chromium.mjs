@@ -47,26 +47,41 @@ export async function openWithExtension(variant = {}) {
       const { targetId } = targetInfos.find((target) => target.type === 'tab' && target.url === url);
       await session.send('Extensions.triggerAction', { id, targetId });
     },
-    /**
-     * A switch for what the content script is told about the page's visibility: Playwright keeps every page "visible".
-     * To be called after the content script has come.
-     */
-    async visibility(page) {
-      const session = await context.newCDPSession(page);
+    /** Evaluates in the content script's world of a page, after it has come; gives a function that does so again. */
+    async contentScript(page) {
+      const own = await context.newCDPSession(page);
       const contexts = [];
-      session.on('Runtime.executionContextCreated', (event) => contexts.push(event.context));
-      await session.send('Runtime.enable');
-      const own = contexts.find(({ origin }) => origin === `chrome-extension://${id}`);
-      return (state) =>
-        session.send('Runtime.evaluate', {
-          contextId: own.id,
-          expression: `Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true });
-            document.dispatchEvent(new Event('visibilitychange'));`,
+      own.on('Runtime.executionContextCreated', (event) => contexts.push(event.context));
+      await own.send('Runtime.enable');
+      const { frameTree } = await own.send('Page.getFrameTree');
+      const { id: contextId } = contexts.find(
+        ({ origin, auxData }) => origin === `chrome-extension://${id}` && auxData.frameId === frameTree.frame.id,
+      );
+      return (expression) => valueOf(own.send('Runtime.evaluate', { contextId, expression, returnByValue: true }));
+    },
+    /** Evaluates in the offscreen document, which Playwright does not see; it exists once a caption was asked for. */
+    async inOffscreen(expression) {
+      const { targetInfos } = await session.send('Target.getTargets');
+      const { targetId } = targetInfos.find(({ url }) => url.endsWith('/engine/chromium.html'));
+      const { sessionId } = await session.send('Target.attachToTarget', { targetId, flatten: false });
+      const answer = new Promise((resolve) => {
+        session.on('Target.receivedMessageFromTarget', ({ sessionId: from, message }) => {
+          if (from === sessionId) resolve(JSON.parse(message).result);
         });
+      });
+      const message = { id: 1, method: 'Runtime.evaluate', params: { expression, returnByValue: true, awaitPromise: true } };
+      await session.send('Target.sendMessageToTarget', { sessionId, message: JSON.stringify(message) });
+      return valueOf(answer);
     },
     async close() {
       await context.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function valueOf(answer) {
+  const { result, exceptionDetails } = await answer;
+  if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+  return result.value;
 }

@@ -71,9 +71,9 @@ export function start() {
     counter += 1;
     const item = { id: counter, element, address: addressOf(element), verdict, reason, asked, state: 'waiting' };
     items.set(element, item);
+    if (asked) hurry();
     queue.add(item);
     tell();
-    return item;
   }
 
   function drop(element) {
@@ -165,17 +165,27 @@ export function start() {
   }
 
   let pausedUntil = 0;
+  let wake = () => {};
   /** Lets work go on only while somebody can see the page, and while the battery allows. */
   async function gate() {
     for (;;) {
       const rest = pausedUntil - Date.now();
       if (rest > 0) {
         tell();
-        await new Promise((resolve) => setTimeout(resolve, rest));
+        await new Promise((resolve) => {
+          wake = resolve;
+          setTimeout(resolve, rest);
+        });
       } else if (document.visibilityState !== 'visible') {
         await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
       } else return;
     }
+  }
+
+  /** Somebody waits for a picture: no battery is saved on that one. */
+  function hurry() {
+    pausedUntil = 0;
+    wake();
   }
 
   /** Pixels between a picture and what is seen now; what somebody asked for comes first. */
@@ -240,6 +250,7 @@ export function start() {
       tell();
     } else if (action === 'retry') {
       item.asked = true;
+      hurry();
       retry(item);
     }
   }
