@@ -121,3 +121,20 @@ export function trunk({ tensors }) {
   }
   return { stem: conv('stem', [3, 3, 3, 32]), blocks };
 }
+
+/** Operations of the trunk for one picture: two for each multiply-add. */
+export function operations(side) {
+  const OUTPUTS = [16, 24, 40, 80, 112, 192, 320];
+  let [pixels, channels] = [(side / 2) ** 2, 32];
+  let products = pixels * 27 * channels;
+  STAGES.forEach(([repeats, kernel, first, expansion], stage) => {
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      const wide = channels * expansion;
+      if (expansion > 1) products += pixels * channels * wide;
+      if (repeat === 0) pixels = Math.ceil(Math.sqrt(pixels) / first) ** 2;
+      products += pixels * wide * (kernel ** 2 + OUTPUTS[stage]);
+      channels = OUTPUTS[stage];
+    }
+  });
+  return 2 * products;
+}

@@ -1,5 +1,6 @@
 //! The project's chores: `cargo xtask <verb>`. One file a verb.
 
+mod bench;
 mod checks;
 mod cmd;
 mod demo;
@@ -34,6 +35,8 @@ enum Verb {
     Serve(serve::Port),
     /// Set up, build, caption the bundled photographs in headless Chromium, then serve the page.
     Demo(demo::Args),
+    /// Measure soli beside other runtimes in headless Chromium, and write docs/performance.md.
+    Bench(bench::Args),
     /// Everything: formatting, lints, documentation, native and browser tests.
     Test,
     /// Formatting, clippy, documentation and licences, without any test.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Verb::Build => wasm::run().map(done),
         Verb::Serve(args) => serve::run(&args).map(done),
         Verb::Demo(args) => demo::run(&args).map(done),
+        Verb::Bench(args) => bench::run(&args).map(done),
         Verb::Test => test::run(),
         Verb::Lint => lint::run(),
     };

@@ -17,6 +17,9 @@ pub const BUILD: &[Tool] = &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt]
 /// What `demo` needs.
 pub const DEMO: &[Tool] =
     &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Chromium, Tool::NodePackages];
+/// What `bench` needs; its Node packages are its own.
+pub const BENCH: &[Tool] =
+    &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Chromium, Tool::NodePackages];
 /// What `lint` needs.
 pub const LINT: &[Tool] = &[Tool::WasmTarget, Tool::WasmClippy];
 /// What `test` needs: everything.
