@@ -24,7 +24,7 @@ function fill(element) {
 }
 
 function showFacts(given) {
-  const share = confidence(given.score);
+  const share = confidence(given);
   elements.meter.value = share;
   elements.confidence.textContent = percent(share);
   elements.confidence.title = `mean log-probability of a word: ${given.score.toFixed(3)}`;

@@ -137,14 +137,14 @@ compile_for_levels! {
 #[inline(always)]
 unsafe fn multiply_body<V: Vector>(call: &Call) {
     // SAFETY: the caller's promise.
-    unsafe { all_tiles::<V>(call, call.rows, call.stride * 2, call.output.columns) }
+    unsafe { all_tiles::<V>(call, V::INT_ROWS, call.rows, call.stride * 2, call.output.columns) }
 }
 
 impl Tiles for Call {
     #[inline(always)]
     unsafe fn tile<V: Vector>(&self, m: usize, rows: usize, n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { tile_of_rows!(rows, V, tile(self, m, n)) }
+        unsafe { tile_of_rows!(rows, V::INT_ROWS, V::FUSED_DOT, V, tile(self, m, n)) }
     }
 }
 

@@ -137,14 +137,20 @@ pub(super) trait Tiles {
 }
 
 /// Computes all tiles of a product, such that both matrices are read from near caches: runs of rows outside, panels of
-/// the right matrix between, tiles of at most `V::ROWS` rows inside.
+/// the right matrix between, tiles of at most `most` rows inside.
 ///
 /// # Safety
 /// `rows` rows and `columns` columns lie inside of the matrices.
 #[inline(always)]
-pub(super) unsafe fn all_tiles<V: Vector>(call: &impl Tiles, rows: usize, row_bytes: usize, columns: usize) {
-    let tiles = rows.div_ceil(V::ROWS);
-    let per_chunk = (CHUNK / (row_bytes * V::ROWS).max(1)).max(1);
+pub(super) unsafe fn all_tiles<V: Vector>(
+    call: &impl Tiles,
+    most: usize,
+    rows: usize,
+    row_bytes: usize,
+    columns: usize,
+) {
+    let tiles = rows.div_ceil(most);
+    let per_chunk = (CHUNK / (row_bytes * most).max(1)).max(1);
     let mut first_tile = 0;
     while first_tile < tiles {
         let end = (first_tile + per_chunk).min(tiles);
@@ -166,22 +172,26 @@ pub(super) unsafe fn all_tiles<V: Vector>(call: &impl Tiles, rows: usize, row_by
     }
 }
 
-/// Calls `$tile::<V, R, S>` for `$rows` rows: `R` rows, `S` partial sums each, as many as hide an addition's latency.
+/// Calls `$tile::<V, R, S>` for `$rows` rows of at most `$most`: `R` rows in `S` partial sums each, as many as hide the
+/// latency of an addition if that is `$slow`.
 macro_rules! tile_of_rows {
-    ($rows:expr, $vector:ty, $tile:ident $args:tt) => {
+    ($rows:expr, $most:expr, $slow:expr, $vector:ty, $tile:ident $args:tt) => {
         match $rows {
-            1 => $tile::<$vector, 1, 4> $args,
-            2 => $tile::<$vector, 2, 2> $args,
-            3 => $tile::<$vector, 3, 2> $args,
+            1 if $slow => $tile::<$vector, 1, 4> $args,
+            2 if $slow => $tile::<$vector, 2, 2> $args,
+            3 if $slow => $tile::<$vector, 3, 2> $args,
+            1 if !$slow => $tile::<$vector, 1, 1> $args,
+            2 if !$slow => $tile::<$vector, 2, 1> $args,
+            3 if !$slow => $tile::<$vector, 3, 1> $args,
             4 => $tile::<$vector, 4, 1> $args,
-            5 if <$vector>::ROWS > 4 => $tile::<$vector, 5, 1> $args,
-            6 if <$vector>::ROWS > 4 => $tile::<$vector, 6, 1> $args,
-            7 if <$vector>::ROWS > 6 => $tile::<$vector, 7, 1> $args,
-            8 if <$vector>::ROWS > 6 => $tile::<$vector, 8, 1> $args,
-            9 if <$vector>::ROWS > 6 => $tile::<$vector, 9, 1> $args,
-            10 if <$vector>::ROWS > 6 => $tile::<$vector, 10, 1> $args,
-            11 if <$vector>::ROWS > 6 => $tile::<$vector, 11, 1> $args,
-            12 if <$vector>::ROWS > 6 => $tile::<$vector, 12, 1> $args,
+            5 if $most > 4 => $tile::<$vector, 5, 1> $args,
+            6 if $most > 4 => $tile::<$vector, 6, 1> $args,
+            7 if $most > 6 => $tile::<$vector, 7, 1> $args,
+            8 if $most > 6 => $tile::<$vector, 8, 1> $args,
+            9 if $most > 6 => $tile::<$vector, 9, 1> $args,
+            10 if $most > 6 => $tile::<$vector, 10, 1> $args,
+            11 if $most > 6 => $tile::<$vector, 11, 1> $args,
+            12 if $most > 6 => $tile::<$vector, 12, 1> $args,
             _ => {}
         }
     };

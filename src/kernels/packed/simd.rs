@@ -70,8 +70,12 @@ pub(super) trait Vector: Copy {
     const LANES: usize;
     /// Vectors in a panel of a packed matrix.
     const PANEL: usize;
-    /// Rows of a product that are worked on together: as many as the registers hold.
+    /// Rows of a product of floats that are worked on together: as many as the registers hold.
     const ROWS: usize;
+    /// Rows of a product of integers.
+    const INT_ROWS: usize;
+    /// Whether [`Vector::add_dot`] is one instruction, which then has a multiplication's latency.
+    const FUSED_DOT: bool;
 
     /// # Safety
     /// `from` points to `LANES` values.
@@ -151,6 +155,8 @@ impl<const N: usize> Vector for Plain<N> {
     const LANES: usize = N;
     const PANEL: usize = 8 / N;
     const ROWS: usize = 4;
+    const INT_ROWS: usize = 4;
+    const FUSED_DOT: bool = false;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -257,6 +263,8 @@ pub(super) mod wasm {
         const LANES: usize = 4;
         const PANEL: usize = 2;
         const ROWS: usize = 6;
+        const INT_ROWS: usize = 4;
+        const FUSED_DOT: bool = false;
 
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
@@ -362,7 +370,7 @@ pub(super) mod x86 {
     /// A vector whose operations are the processor's: sound, as only [`super::Level`]s that were detected lead here.
     macro_rules! vector {
         (
-            $(#[$doc:meta])* $name:ident, $float:ty, $ints:ty, $lanes:literal, $panel:literal, $rows:literal,
+            $(#[$doc:meta])* $name:ident, $float:ty, $ints:ty, $lanes:literal, $panel:literal, $rows:literal, $fused:literal,
             $load:ident $store:ident $splat:ident $add:ident $sub:ident $mul:ident $div:ident $min:ident $max:ident $fmadd:ident
             $set_ints:ident $add_ints:ident $to_ints:ident $from_ints:ident $shift:ident $cast:ident
             sum $sum:expr, largest $largest:expr, store_i16 $store_i16:expr, load_i8 $load_i8:expr, dot $dot:expr
@@ -378,6 +386,8 @@ pub(super) mod x86 {
                 const LANES: usize = $lanes;
                 const PANEL: usize = $panel;
                 const ROWS: usize = $rows;
+                const INT_ROWS: usize = $rows;
+                const FUSED_DOT: bool = $fused;
 
                 #[inline(always)]
                 unsafe fn load(from: *const f32) -> Self {
@@ -465,7 +475,7 @@ pub(super) mod x86 {
 
     vector! {
         /// Eight lanes.
-        Avx2, __m256, __m256i, 8, 2, 6,
+        Avx2, __m256, __m256i, 8, 2, 6, false,
         _mm256_loadu_ps _mm256_storeu_ps _mm256_set1_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_min_ps
         _mm256_max_ps _mm256_fmadd_ps
         _mm256_set1_epi32 _mm256_add_epi32 _mm256_cvtps_epi32 _mm256_cvtepi32_ps _mm256_slli_epi32
@@ -491,7 +501,7 @@ pub(super) mod x86 {
 
     vector! {
         /// Sixteen lanes.
-        Avx512, __m512, __m512i, 16, 1, 12,
+        Avx512, __m512, __m512i, 16, 1, 12, true,
         _mm512_loadu_ps _mm512_storeu_ps _mm512_set1_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_min_ps
         _mm512_max_ps _mm512_fmadd_ps
         _mm512_set1_epi32 _mm512_add_epi32 _mm512_cvtps_epi32 _mm512_cvtepi32_ps _mm512_slli_epi32
