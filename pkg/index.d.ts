@@ -69,6 +69,11 @@ export interface Caption {
   score: number;
   /** The words and punctuation marks, in order. */
   tokens: string[];
+  /**
+   * The probability, 0 to 1, that the caption is about right, as measured when the weights were made; `null` if they
+   * were not calibrated.
+   */
+  confidence: number | null;
   /** Milliseconds from pixels to words; decoding the picture and waiting for other captions are not counted. */
   ms: number;
 }
@@ -161,8 +166,11 @@ export class Captioner implements Disposable {
 /** The confidence below which `sentence` words a caption as a guess. */
 export const UNSURE_BELOW: number;
 
-/** A score as a share between 0 and 1: the geometric mean of the tokens' probabilities. */
-export function confidence(score: number): number;
+/** How far a caption can be trusted, 0 to 1: its `confidence`, or without one the mean probability of its tokens. */
+export function confidence(caption: Pick<Caption, 'score'> & Partial<Pick<Caption, 'confidence'>>): number;
 
 /** A caption as an English sentence, "May show: a dog." below the threshold (a confidence); '' if it has no words. */
-export function sentence(caption: Pick<Caption, 'text' | 'score'>, options?: { threshold?: number }): string;
+export function sentence(
+  caption: Pick<Caption, 'text' | 'score'> & Partial<Pick<Caption, 'confidence'>>,
+  options?: { threshold?: number },
+): string;

@@ -1,17 +1,15 @@
 //! What everyone uses: weights in, then a picture in and a caption out.
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
+use std::sync::Mutex;
 
 use crate::confidence::Confidence;
 use crate::config::ModelConfig;
-use crate::encoder::Form;
 use crate::error::Error;
-use crate::image::{Rgba, to_input};
-use crate::model::Model;
-use crate::search::{Hypothesis, SearchOptions, search};
+use crate::image::{ImageError, Rgba, to_square};
+use crate::packed::{Network, Scratch};
+use crate::search::{Hypothesis, SearchOptions, search_with};
 use crate::vocab::Vocabulary;
-use crate::weights::{Provenance, Weights};
+use crate::weights::{Provenance, Weights, WeightsFile};
 
 /// Widest beam that can be asked for.
 pub const MAX_BEAM: usize = 8;
@@ -46,7 +44,9 @@ pub struct Caption {
 
 /// A captioner with its weights.
 pub struct Captioner {
-    model: Model,
+    network: Network,
+    /// Working memory of those who captioned before: one for each that did so at the same time.
+    scratch: Mutex<Vec<Scratch>>,
     config: ModelConfig,
     vocabulary: Vocabulary,
     provenance: Provenance,
@@ -54,12 +54,21 @@ pub struct Captioner {
 }
 
 impl Captioner {
-    /// Reads a weights file.
+    /// Reads a weights file. What it has as 8-bit integers is multiplied as such.
     ///
     /// # Errors
     /// [`Error::Weights`] if the file is damaged, hostile or of another version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        Self::new(Weights::from_bytes(bytes)?)
+        let file = WeightsFile::open(bytes)?;
+        let network = Network::new(&file, file.config())?;
+        Ok(Self {
+            network,
+            scratch: Mutex::default(),
+            config: file.config().clone(),
+            vocabulary: file.vocabulary().clone(),
+            provenance: file.provenance().clone(),
+            confidence: file.confidence().cloned(),
+        })
     }
 
     /// Takes weights that were read or made before.
@@ -67,10 +76,9 @@ impl Captioner {
     /// # Errors
     /// If a tensor is missing or has the wrong shape.
     pub fn new(weights: Weights) -> Result<Self, Error> {
-        let Weights { config, vocabulary, provenance, confidence, tensors } = weights;
-        let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-        let model = Model::new(vb, &config, Form::Inference)?;
-        Ok(Self { model, config, vocabulary, provenance, confidence })
+        let network = Network::new(&weights, &weights.config)?;
+        let Weights { config, vocabulary, provenance, confidence, .. } = weights;
+        Ok(Self { network, scratch: Mutex::default(), config, vocabulary, provenance, confidence })
     }
 
     /// The shape of the network.
@@ -101,20 +109,41 @@ impl Captioner {
         if max_tokens < 2 {
             return Err(Error::Options(format!("max_tokens is {max_tokens}, but must be at least 2")));
         }
-        let side = self.config.encoder.input_side;
-        let pixels = to_input(image, &self.config.encoder)?;
-        let pixels = Tensor::from_vec(pixels, (1, side, side, 3), &Device::Cpu)?;
-        let embeddings = self.model.embed(&pixels)?.squeeze(0)?;
+        let pixels = self.pixels(image)?;
         let options = SearchOptions { beam: options.beam, max_tokens };
-        let hypothesis = search(&self.model.decoder, &embeddings, options)?;
-        let confidence = match &self.confidence {
-            None => None,
-            Some(confidence) => {
-                let values = embeddings.flatten_all()?.to_vec1::<f32>()?;
-                Some(confidence.probability(hypothesis.score(), &values))
-            }
-        };
-        Ok(self.describe(&hypothesis, confidence))
+        Ok(self.with_scratch(|scratch| {
+            let mut generation = self.network.start(&pixels, options.beam, scratch);
+            let Ok(hypothesis) = search_with(&mut generation, options);
+            let confidence = self.confidence.as_ref().map(|confidence| {
+                confidence.probability(hypothesis.score(), self.network.embeddings(scratch))
+            });
+            self.describe(&hypothesis, confidence)
+        }))
+    }
+
+    /// What the trunk sees in a picture: features of its cells, row by row, channels last.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the picture cannot be used.
+    pub fn features(&self, image: &Rgba) -> Result<Vec<f32>, Error> {
+        let pixels = self.pixels(image)?;
+        Ok(self.with_scratch(|scratch| self.network.features(&pixels, scratch).to_vec()))
+    }
+
+    fn pixels(&self, image: &Rgba) -> Result<Vec<u8>, ImageError> {
+        to_square(image, self.config.encoder.input_side)
+    }
+
+    /// Lends working memory: that of an earlier picture, if nobody else is using it.
+    fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
+        // Nothing panics while the lock is held.
+        let earlier = self.scratch.lock().ok().and_then(|mut pool| pool.pop());
+        let mut scratch = earlier.unwrap_or_default();
+        let result = work(&mut scratch);
+        if let Ok(mut pool) = self.scratch.lock() {
+            pool.push(scratch);
+        }
+        result
     }
 
     fn describe(&self, hypothesis: &Hypothesis, confidence: Option<f32>) -> Caption {

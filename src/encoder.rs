@@ -17,10 +17,10 @@ pub const BATCH_NORM_EPSILON: f64 = 1e-3;
 /// Channels that the trunk hands over.
 pub const TRUNK_CHANNELS: usize = 320;
 
-const STEM_CHANNELS: usize = 32;
+pub(crate) const STEM_CHANNELS: usize = 32;
 
 /// EfficientNet-Lite0's stages: repeats, kernel, stride of the first, expansion, channels out.
-const STAGES: [(usize, usize, usize, usize, usize); 7] = [
+pub(crate) const STAGES: [(usize, usize, usize, usize, usize); 7] = [
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),

@@ -18,6 +18,9 @@ pub enum Error {
     /// The network failed on checked weights and a checked picture: a bug in soli.
     #[error("internal error: {0}")]
     Internal(#[from] candle_core::Error),
+    /// Weights that were checked do not make a network: a bug in soli.
+    #[error("internal error: {0}")]
+    Network(#[from] crate::packed::source::BadTensor),
 }
 
 impl Error {
@@ -28,7 +31,7 @@ impl Error {
             Self::Weights(_) => "invalid-weights",
             Self::Image(_) => "invalid-image",
             Self::Options(_) => "invalid-options",
-            Self::Internal(_) => "internal",
+            Self::Internal(_) | Self::Network(_) => "internal",
         }
     }
 }

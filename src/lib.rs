@@ -13,6 +13,7 @@ pub mod error;
 pub mod image;
 pub mod kernels;
 pub mod model;
+pub mod packed;
 pub mod search;
 pub mod vocab;
 #[cfg(target_arch = "wasm32")]

@@ -1,8 +1,12 @@
 //! From a decoder's probabilities to one caption: greedy (one beam) and beam search.
 
+use std::convert::Infallible;
+
 use candle_core::{Result, Tensor};
 
-use crate::decoder::Decoder;
+use crate::decoder::{self, Decoder};
+use crate::kernels::packed::{Level, log_softmax};
+use crate::packed;
 use crate::vocab::{END, START, UNKNOWN};
 
 /// Finished captions are compared by `sum of log-probabilities / length ^ LENGTH_EXPONENT`: 0 favours short captions,
@@ -58,12 +62,64 @@ impl Hypothesis {
     }
 }
 
-/// The natural logarithms of the softmax of `logits`.
-fn log_softmax(logits: &mut [f32]) {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = logits.iter().map(|x| (x - max).exp()).sum();
-    let log_sum = max + sum.ln();
-    logits.iter_mut().for_each(|x| *x -= log_sum);
+/// What [`search_with`] asks: the logits after each beam's next token.
+pub trait Scorer {
+    /// Why there are none.
+    type Error;
+
+    /// Gives each beam its next token and calls `read` with the logits (beams, vocabulary) of the one after.
+    ///
+    /// `parents` tells which earlier beam each one goes on from; it is ignored at the first step.
+    ///
+    /// # Errors
+    /// If the beams, their tokens or their parents are not possible.
+    fn step(
+        &mut self,
+        tokens: &[u32],
+        parents: &[u32],
+        read: impl FnOnce(&mut [f32]),
+    ) -> std::result::Result<(), Self::Error>;
+}
+
+impl Scorer for decoder::Generation<'_> {
+    type Error = candle_core::Error;
+
+    fn step(&mut self, tokens: &[u32], parents: &[u32], read: impl FnOnce(&mut [f32])) -> Result<()> {
+        read(&mut decoder::Generation::step(self, tokens, parents)?.flatten_all()?.to_vec1()?);
+        Ok(())
+    }
+}
+
+impl Scorer for packed::decoder::Generation<'_> {
+    type Error = Infallible;
+
+    fn step(
+        &mut self,
+        tokens: &[u32],
+        parents: &[u32],
+        read: impl FnOnce(&mut [f32]),
+    ) -> std::result::Result<(), Infallible> {
+        read(packed::decoder::Generation::step(self, tokens, parents));
+        Ok(())
+    }
+}
+
+/// Which of a row's log-probabilities are the `keep` highest, of those tokens that are `allowed`: the best first, among
+/// equals the lower token.
+fn highest(row: &[f32], keep: usize, allowed: impl Fn(u32) -> bool, best: &mut Vec<(f32, u32)>) {
+    best.clear();
+    for (token, &log_probability) in (0u32..).zip(row) {
+        let full = best.len() == keep;
+        // Almost all tokens end here.
+        if full && best.last().is_none_or(|worst| log_probability <= worst.0) || !allowed(token) {
+            continue;
+        }
+        let place = best.partition_point(|other| other.0.total_cmp(&log_probability).is_ge());
+        if place < keep {
+            best.truncate(keep - 1);
+            best.insert(place, (log_probability, token));
+        }
+    }
 }
 
 /// The best caption found for the embeddings (latents, width) of one picture.
@@ -71,41 +127,49 @@ fn log_softmax(logits: &mut [f32]) {
 /// # Errors
 /// If the embeddings do not fit the decoder or `options.max_tokens` exceeds what it was built for.
 pub fn search(decoder: &Decoder, embeddings: &Tensor, options: SearchOptions) -> Result<Hypothesis> {
+    search_with(&mut decoder.start(embeddings)?, options)
+}
+
+/// The best caption found by asking `generation`, which has not been asked yet.
+///
+/// # Errors
+/// Those of [`Scorer::step`].
+pub fn search_with<S: Scorer>(
+    generation: &mut S,
+    options: SearchOptions,
+) -> std::result::Result<Hypothesis, S::Error> {
+    let level = Level::detect();
     let beam = options.beam.max(1);
-    let mut generation = decoder.start(embeddings)?;
     let mut live = vec![Hypothesis { tokens: Vec::new(), log_probabilities: Vec::new() }];
     let mut parents = vec![0];
     let mut finished: Vec<Hypothesis> = Vec::new();
+    let mut candidates: Vec<(f32, usize, u32, f32)> = Vec::new();
+    let mut best = Vec::with_capacity(2 * beam);
     for step in 1..=options.max_tokens.max(2) {
         let last = step == options.max_tokens.max(2);
         let tokens: Vec<u32> = live.iter().map(|h| h.tokens.last().copied().unwrap_or(START)).collect();
-        let mut logits = generation.step(&tokens, &parents)?.to_vec2::<f32>()?;
-        let mut candidates = Vec::new();
-        for (parent, (hypothesis, row)) in live.iter().zip(&mut logits).enumerate() {
-            log_softmax(row);
-            let base = hypothesis.sum();
-            let allowed = |token: u32| match token {
-                // An empty caption says nothing, and one that is cut off mid-sentence says too little.
-                END => !hypothesis.tokens.is_empty(),
-                START | UNKNOWN => false,
-                word => !last && !hypothesis.would_repeat(word),
-            };
-            let mut best: Vec<(f32, u32)> = (0u32..)
-                .zip(row.iter())
-                .filter(|(token, _)| allowed(*token))
-                .map(|(token, log_probability)| (*log_probability, token))
-                .collect();
-            let keep = (2 * beam).min(best.len());
-            if keep < best.len() {
-                best.select_nth_unstable_by(keep, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-                best.truncate(keep);
+        candidates.clear();
+        generation.step(&tokens, &parents, |logits| {
+            let vocabulary = logits.len() / live.len();
+            for (parent, (hypothesis, row)) in
+                live.iter().zip(logits.chunks_exact_mut(vocabulary)).enumerate()
+            {
+                log_softmax(level, row);
+                let base = hypothesis.sum();
+                let allowed = |token: u32| match token {
+                    // An empty caption says nothing, and one that is cut off mid-sentence says too little.
+                    END => !hypothesis.tokens.is_empty(),
+                    START | UNKNOWN => false,
+                    word => !last && !hypothesis.would_repeat(word),
+                };
+                highest(row, 2 * beam, allowed, &mut best);
+                candidates.extend(best.iter().map(|&(lp, token)| (base + lp, parent, token, lp)));
             }
-            candidates.extend(best.into_iter().map(|(lp, token)| (base + lp, parent, token, lp)));
-        }
+        })?;
         candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
         let mut next = Vec::with_capacity(beam);
         parents.clear();
-        for (rank, (_, parent, token, log_probability)) in candidates.into_iter().enumerate() {
+        for (rank, &(_, parent, token, log_probability)) in candidates.iter().enumerate() {
             if token == END {
                 // An end that does not make it among the first `beam` candidates is no serious one.
                 if rank < beam || last {

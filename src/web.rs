@@ -84,6 +84,18 @@ impl WebCaptioner {
         })
     }
 
+    /// What the trunk sees in a picture given as to [`WebCaptioner::caption`]: a `Float32Array` of the features of its
+    /// cells, row by row.
+    ///
+    /// # Errors
+    /// Throws with the code `invalid-image`.
+    pub fn features(&self, rgba: &[u8], width: u32, height: u32) -> Result<Vec<f32>, JsValue> {
+        Rgba::new(width, height, rgba)
+            .map_err(Error::from)
+            .and_then(|image| self.0.features(&image))
+            .map_err(|error| thrown(error.code(), &error))
+    }
+
     /// What is loaded: `{ inputSide, vocabSize, maxTokens, provenance }`.
     ///
     /// # Errors

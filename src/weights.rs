@@ -11,6 +11,7 @@
 //! used, says what is wrong, never panics, and takes memory in proportion to the file, whatever sizes the file claims.
 
 mod error;
+mod packed;
 mod quantise;
 mod read;
 #[cfg(test)]

@@ -55,7 +55,7 @@ fn caption_all() -> Vec<Recorded> {
         let rgba = Rgba::new(*width, *height, data).expect("the sizes fit");
         for beam in BEAMS {
             let options = CaptionOptions { beam, ..CaptionOptions::default() };
-            let Caption { text, score, tokens } = soli.caption(&rgba, &options).expect("a caption");
+            let Caption { text, score, tokens, .. } = soli.caption(&rgba, &options).expect("a caption");
             captions.push(Recorded { picture: (*picture).to_string(), beam, text, score, tokens });
         }
     }

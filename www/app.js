@@ -147,7 +147,7 @@ const words = () => (live || !pictures.selected ? elements.caption.textContent :
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
-    notify('Copied.');
+    notify('Copied.', { brief: true });
   } catch {
     notify('The browser did not allow copying. Select the text and copy it by hand, please.');
   }
@@ -217,7 +217,7 @@ elements.shoot.addEventListener('click', async () => {
   const blob = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.9 });
   const name = `camera ${new Date().toLocaleTimeString('sv').replaceAll(':', '-')}.jpg`;
   pictures.add([new File([blob], name, { type: blob.type })], { select: false });
-  notify('The picture is in the list.');
+  notify('The picture is in the list.', { brief: true });
 });
 
 // Without a network.
@@ -230,14 +230,26 @@ function tellStanding() {
   else view.standing('Works while you are online', false);
 }
 
-function notify(text, act) {
+/** Milliseconds that a brief notice stays. */
+const BRIEF = 6000;
+let hiding = 0;
+
+/** Says something that belongs to no picture. `act`: what can be done about it; a `brief` notice goes by itself. */
+function notify(text, { act = null, brief = false } = {}) {
   view.notice(text, act);
   announce(text);
+  clearTimeout(hiding);
+  if (brief) hiding = setTimeout(hideNotice, BRIEF);
 }
 
-elements['notice-close'].addEventListener('click', () => {
+function hideNotice() {
+  const hadFocus = elements.notice.contains(document.activeElement);
   elements.notice.hidden = true;
-});
+  // Who works with the keyboard must not be thrown out of the page.
+  if (hadFocus) elements.file.focus({ preventScroll: true });
+}
+
+elements['notice-close'].addEventListener('click', hideNotice);
 
 keepPage({
   onReady() {
@@ -245,7 +257,7 @@ keepPage({
     tellStanding();
   },
   onUnavailable: tellStanding,
-  onUpdate: (apply) => notify('A new version of this page is here.', { label: 'Use it', run: apply }),
+  onUpdate: (apply) => notify('A new version of this page is here.', { act: { label: 'Use it', run: apply } }),
 });
 
 view.idle();

@@ -11,7 +11,7 @@ function record(picture) {
     machine_caption: caption?.text ?? '',
     edited: text !== null,
     score: caption?.score ?? null,
-    confidence: caption ? confidence(caption.score) : null,
+    confidence: caption ? confidence(caption) : null,
     state,
     error: error?.code ?? error?.message ?? '',
   };

@@ -71,7 +71,7 @@ function createRow(picture, pictures, onCopy) {
   const of = `of ${picture.name}`;
   const buttons = {
     cancel: button('Cancel', `Cancel ${picture.name}`, () => pictures.cancel(picture)),
-    retry: button('Try again', `Try ${picture.name} again`, () => pictures.retry(picture)),
+    retry: button('Try again', `Try again: ${picture.name}`, () => pictures.retry(picture)),
     copy: button('Copy', `Copy the caption ${of}`, () => onCopy(textOf(picture))),
     edit: button('Edit', `Edit the caption ${of}`, async () => {
       const given = await editText(words, { text: textOf(picture), label: `Caption ${of}` });

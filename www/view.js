@@ -24,7 +24,7 @@ function fill(element) {
 }
 
 function showFacts(given) {
-  const share = confidence(given.score);
+  const share = confidence(given);
   elements.meter.value = share;
   elements.confidence.textContent = percent(share);
   elements.confidence.title = `mean log-probability of a word: ${given.score.toFixed(3)}`;
@@ -111,6 +111,8 @@ export const view = {
       const { text, score, ms } = given.caption;
       say('done', captionOf(given), { text, score, ms });
       showFacts(given.caption);
+      // The machine's confidence says nothing about a person's words.
+      facts.hidden = given.text !== null;
     } else if (given.state === 'failed') {
       say('error', trouble(given.error));
     } else if (given.state === 'cancelled') {

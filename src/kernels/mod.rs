@@ -3,7 +3,7 @@
 //! Everything works on `f32`, on the CPU, channels last. candle's own layer norm and softmax cut gradients
 //! silently and its grouped convolution runs one channel at a time; these do neither. Each file has the plain
 //! function over slices first and the candle operation around it second, so that the functions can be used
-//! without candle's graph.
+//! without candle's graph. [`packed`] is apart: faster kernels without gradients, for inference.
 
 pub mod attention;
 pub mod cross_entropy;
@@ -15,5 +15,6 @@ pub mod layer_norm;
 pub mod linear;
 mod math;
 pub mod matmul;
+pub mod packed;
 mod parallel;
 mod storage;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { listen, open, photos, resultOf, rowsOf } from './helpers.mjs';
 
-/** A browser whose cameras show a photograph that stands still. */
+/** A browser whose camera shows a photograph that stands still; several cameras show Chromium's moving picture. */
 async function withCamera(work, { devices = 1 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'soli-camera-'));
   // Motion JPEG is nothing but JPEG files one after the other.
@@ -17,7 +17,7 @@ async function withCamera(work, { devices = 1 } = {}) {
     args: [
       '--use-fake-ui-for-media-stream',
       `--use-fake-device-for-media-stream=device-count=${devices}`,
-      `--use-file-for-fake-video-capture=${film}`,
+      ...(devices === 1 ? [`--use-file-for-fake-video-capture=${film}`] : []),
     ],
   });
   try {

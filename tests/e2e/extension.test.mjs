@@ -378,7 +378,7 @@ describe('the extension in Chromium', () => {
         await other.close();
         return seen;
       }));
-      assert.deepEqual({ threshold, announce, fileNames }, { threshold: '55', announce: false, fileNames: true });
+      assert.deepEqual({ threshold, announce, fileNames }, { threshold: '70', announce: false, fileNames: true });
     });
 
     test('options: an address that is none is told', async () => {

@@ -11,7 +11,7 @@ const PHOTOS = fileURLToPath(new URL('../../www/photos/', import.meta.url));
 export const photos = ['cat.jpg', 'astronaut.jpg', 'coffee.jpg'].map((name) => PHOTOS + name);
 
 /** How long anything may take before a test fails; generous, because machines are shared. */
-export const PATIENCE = 60_000;
+export const PATIENCE = 120_000;
 
 /** The page as `SOLI_URL` serves it, or served from the checkout. */
 export async function site(doctored) {

@@ -172,7 +172,7 @@ describe('the list', () => {
     // The keyboard is not lost with the button.
     assert.notEqual(await page.evaluate(() => document.activeElement.tagName), 'BODY');
 
-    await page.getByRole('button', { name: 'Try square 7.bmp again' }).click();
+    await page.getByRole('button', { name: 'Try again: square 7.bmp' }).click();
     assert.equal((await rowsOf(page))[7].state, 'done');
   });
 

@@ -471,13 +471,17 @@ describe('the package', () => {
         sentence({ text: 'a dog runs', score: -0.1 }),
         sentence({ text: 'a dog runs', score: -0.1 }, { threshold: 0.95 }),
         sentence({ text: '', score: 0 }),
-        confidence(0),
-        confidence(Math.log(0.5)),
+        sentence({ text: 'a dog runs', score: -0.1, confidence: 0.3 }),
+        confidence({ score: 0 }),
+        confidence({ score: Math.log(0.5) }),
+        confidence({ score: 0, confidence: 0.25 }),
       ];
     });
     assert.deepEqual(worded.slice(0, 4), ['May show: a dog runs.', 'A dog runs.', 'May show: a dog runs.', '']);
-    assert.equal(worded[4], 1);
-    assert.ok(Math.abs(worded[5] - 0.5) < 1e-12);
+    assert.equal(worded[4], 'May show: a dog runs.');
+    assert.equal(worded[5], 1);
+    assert.ok(Math.abs(worded[6] - 0.5) < 1e-12);
+    assert.equal(worded[7], 0.25);
   });
 
   describe('weights', () => {

@@ -224,6 +224,7 @@ describe('the page', () => {
     await editing.keyboard.press('Enter');
     assert.equal(await editing.textContent('#caption'), 'Chelsea, looking up');
     assert.equal(await editing.evaluate(() => document.activeElement.id), 'edit', 'the focus comes back');
+    assert.ok(await editing.isHidden('#facts'), 'the machine’s confidence is not the person’s');
     await editing.click('#copy');
     assert.equal(await clipboard(), 'Chelsea, looking up');
   });

@@ -256,9 +256,9 @@ fn every_trainable_variable_gets_a_gradient() {
     }
 
     let cider = scst::references(&tiny.examples);
-    let (loss, reward) = scst::loss(&tiny.model, config, &batch, scst, &cider, false, 3).unwrap();
+    let (loss, [reward, entropy]) = scst::loss(&tiny.model, config, &batch, scst, &cider, false, 3).unwrap();
     tiny.check("self-critical", &loss, |_| true);
-    assert!((0.0..=10.0).contains(&reward));
+    assert!((0.0..=10.0).contains(&reward) && entropy > 0.0);
 
     // A network sharpened to a temperature divides its logits by it.
     let texts = [vec![vec![5u32, 6, 7]]];

@@ -20,6 +20,9 @@ pub const DEMO: &[Tool] =
 /// What `extension` needs.
 pub const EXTENSION: &[Tool] =
     &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::ExtensionPackages];
+/// What `bench` needs; its Node packages are its own.
+pub const BENCH: &[Tool] =
+    &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Chromium, Tool::NodePackages];
 /// What `lint` needs.
 pub const LINT: &[Tool] = &[Tool::WasmTarget, Tool::WasmClippy];
 /// What `test` needs: everything.

@@ -2,14 +2,26 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Prints a whole line at once, so that lines of parallel steps do not mix.
 pub fn line(text: impl Display) {
-    let mut out = std::io::stdout().lock();
+    let text = format!("{text}\n");
     // A closed pipe is no reason to stop the work.
-    let _ = writeln!(out, "{text}");
-    let _ = out.flush();
+    let _ = if STANDARD_ERROR.load(Ordering::Relaxed) {
+        std::io::stderr().lock().write_all(text.as_bytes())
+    } else {
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    };
+}
+
+static STANDARD_ERROR: AtomicBool = AtomicBool::new(false);
+
+/// From now on lines go to the standard error: the standard output is for a program that reads it.
+pub fn to_standard_error() {
+    STANDARD_ERROR.store(true, Ordering::Relaxed);
 }
 
 /// The result line of a step: `  ready     chromium 156.0   0.2 s`.

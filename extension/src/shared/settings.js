@@ -5,7 +5,7 @@ export const DEFAULTS = Object.freeze({
   /** Language of the interface: 'auto' (the browser's), or one of LANGUAGES. */
   language: 'auto',
   /** Below this confidence a description begins with "May show:". */
-  threshold: 0.35,
+  threshold: 0.5,
   /** Whether an `alt` that is only a file name may be replaced. */
   fileNames: false,
   /** Whether each written description says that a machine made it. */

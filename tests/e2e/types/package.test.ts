@@ -45,7 +45,7 @@ export async function many(soli: Captioner, files: FileList, signal: AbortSignal
   }
   for await (const { caption } of soli.captionAll([Promise.resolve('a.jpg')])) {
     same<Equal<typeof caption, Caption | null>>();
-    const share: number = caption ? confidence(caption.score) : 0;
+    const share: number = caption ? confidence(caption) : 0;
     texts.push(String(share));
   }
   return texts;

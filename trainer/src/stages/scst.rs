@@ -15,7 +15,7 @@ use soli::config::ModelConfig;
 use soli::decoder::{Dropout, TokenBatch};
 use soli::kernels::cross_entropy::cross_entropy;
 use soli::model::Model;
-use soli::vocab::END;
+use soli::vocab::{END, START, UNKNOWN};
 
 use super::Context;
 use super::captions::next_batch;
@@ -86,7 +86,18 @@ pub fn advantages(rewards: &[f32]) -> Vec<f32> {
     rewards.iter().map(|reward| reward - (total - reward) / others).collect()
 }
 
-/// A step's loss, differentiable, and the mean reward of what was drawn.
+/// Logits in which no probability is left for what is never drawn. The reward would not hold it back: whatever those
+/// tokens took from the others, drawing without them would hide.
+fn without_forbidden(logits: &Tensor) -> candle_core::Result<Tensor> {
+    let mut mask = vec![0f32; logits.dim(1)?];
+    for token in [START, UNKNOWN] {
+        mask[token as usize] = -1e9;
+    }
+    let len = mask.len();
+    logits.broadcast_add(&Tensor::from_vec(mask, (1, len), logits.device())?)
+}
+
+/// A step's loss, differentiable, with the mean reward of what was drawn and its mean negative log-probability a token.
 ///
 /// # Errors
 /// If the batch does not fit the model.
@@ -98,7 +109,7 @@ pub fn loss(
     cider: &Cider<u32>,
     frozen: bool,
     seed: u64,
-) -> candle_core::Result<(Tensor, f32)> {
+) -> candle_core::Result<(Tensor, [f32; 2])> {
     let features = model.trunk.forward(&batch.pixels)?;
     let embeddings = model.embedding.forward(&if frozen { features.detach() } else { features })?;
     let longest = config.decoder.max_tokens;
@@ -142,12 +153,21 @@ pub fn loss(
         };
     }
     let tokens = TokenBatch::new(&captions, config.latents(), longest);
+    for (weight, target) in weights.iter_mut().zip(&tokens.targets) {
+        // An unknown word of a true caption cannot be learned here.
+        if *target == UNKNOWN {
+            *weight = 0.0;
+        }
+    }
     let logits = model.decoder.forward(&tokens, &embeddings, &mut Dropout::off())?;
-    let rows = cross_entropy(&logits, &tokens.targets, 0.0)?;
+    let rows = cross_entropy(&without_forbidden(&logits)?, &tokens.targets, 0.0)?;
     let count = rewards.iter().map(Vec::len).sum::<usize>().max(1);
     let mean = rewards.iter().flatten().sum::<f32>() / count as f32;
+    let surprises = rows.to_vec1::<f32>()?;
+    let drawn_rows = surprises.iter().zip(&true_rows).filter(|(_, truth)| !**truth);
+    let entropy = drawn_rows.map(|(surprise, _)| surprise).sum::<f32>() / drawn_tokens.max(1) as f32;
     let weights = Tensor::from_vec(weights, rows.shape(), &Device::Cpu)?;
-    Ok(((rows * weights)?.sum_all()?, mean))
+    Ok(((rows * weights)?.sum_all()?, [mean, entropy]))
 }
 
 struct Scst<'a> {
@@ -199,7 +219,13 @@ impl Objective for Scst<'_> {
     }
 
     fn terms(&self) -> &'static [&'static str] {
-        &["reward"]
+        &["reward", "entropy"]
+    }
+
+    /// Words that are hardly ever drawn get hardly any gradient here, of whatever sign the batch's mean advantage has,
+    /// and AdamW makes full steps of it all the same. Cross-entropy would hold them down, the reward does not.
+    fn frozen(&self) -> &'static [&'static str] {
+        &["decoder.embedding.weight", "decoder.output.bias"]
     }
 
     fn describes(&self) -> bool {
@@ -214,11 +240,11 @@ impl Objective for Scst<'_> {
         let batch = next_batch(self.batches.as_ref(), report)?;
         let images = batch.captions.len();
         if images == 0 {
-            return Ok(Outcome { loss: None, images, terms: vec![f32::NAN] });
+            return Ok(Outcome { loss: None, images, terms: vec![f32::NAN; 2] });
         }
         let config = &self.context.recipe.model;
-        let (loss, reward) =
+        let (loss, terms) =
             loss(self.context.model, config, &batch, self.stage, &self.cider, step.frozen, step.seed)?;
-        Ok(Outcome { loss: Some(loss), images, terms: vec![reward] })
+        Ok(Outcome { loss: Some(loss), images, terms: terms.to_vec() })
     }
 }

@@ -1,0 +1,199 @@
+//! What the matrix products of floats and of integers have in common: the order of the work, and what follows a sum.
+
+use super::simd::{Plain, Vector};
+
+/// Where the rows of a product go: row `m` starts at `(m / per_line) * line + (m % per_line) * row`. A picture's
+/// pixels are the rows; its lines may have a margin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// Rows in a line.
+    pub per_line: usize,
+    /// Values from one line to the next.
+    pub line: usize,
+    /// Values from one row to the next.
+    pub row: usize,
+}
+
+impl Placement {
+    /// Rows of `columns` values, one after the other.
+    pub fn dense(columns: usize) -> Self {
+        Self { per_line: usize::MAX, line: 0, row: columns }
+    }
+
+    /// Values that `rows` rows of `columns` values span.
+    pub(super) fn span(self, rows: usize, columns: usize) -> usize {
+        match rows.checked_sub(1) {
+            None => 0,
+            Some(last) => {
+                let lines = last / self.per_line;
+                let widest = last.min(self.per_line - 1);
+                lines * self.line + widest * self.row + columns
+            }
+        }
+    }
+}
+
+/// What follows the sum.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Finish<'a> {
+    /// Nothing.
+    Plain,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+    /// Adds values that lie as the product does.
+    Add(&'a [f32]),
+}
+
+impl Finish<'_> {
+    pub(super) fn raw(self) -> RawFinish {
+        match self {
+            Self::Plain => RawFinish::Plain,
+            Self::Relu6 => RawFinish::Relu6,
+            Self::Add(values) => RawFinish::Add(values.as_ptr()),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum RawFinish {
+    Plain,
+    Relu6,
+    Add(*const f32),
+}
+
+impl RawFinish {
+    /// # Safety
+    /// Values to add reach `LANES` beyond `at`.
+    #[inline(always)]
+    unsafe fn apply<V: Vector>(self, x: V, at: usize) -> V {
+        match self {
+            Self::Plain => x,
+            Self::Relu6 => x.relu6(),
+            // SAFETY: the caller's promise.
+            Self::Add(values) => x.add(unsafe { V::load(values.add(at)) }),
+        }
+    }
+}
+
+/// Where a tile's rows go, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Output {
+    pub values: *mut f32,
+    pub placement: Placement,
+    pub columns: usize,
+    pub finish: RawFinish,
+}
+
+impl Output {
+    /// Finishes and writes a tile of `R` rows from row `m` and column `n` on.
+    ///
+    /// # Safety
+    /// The rows lie inside of the output and of what is added to it.
+    #[inline(always)]
+    pub unsafe fn write<V: Vector, const R: usize>(&self, tile: &[[V; 2]; R], m: usize, n: usize) {
+        let place = self.placement;
+        let (mut line, mut in_line) = (m / place.per_line, m % place.per_line);
+        let panel = V::PANEL * V::LANES;
+        for row in tile {
+            let at = line * place.line + in_line * place.row + n;
+            // SAFETY: the caller's promise; at the right edge the values go through memory of their own.
+            unsafe {
+                if n + panel <= self.columns {
+                    for p in 0..V::PANEL {
+                        let at = at + p * V::LANES;
+                        self.finish.apply(row[p], at).store(self.values.add(at));
+                    }
+                } else {
+                    let mut edge = [0f32; 16];
+                    for p in 0..V::PANEL {
+                        row[p].store(edge.as_mut_ptr().add(p * V::LANES));
+                    }
+                    let mut i = 0;
+                    while n + i < self.columns {
+                        let x = Plain([edge[i]]);
+                        self.finish.apply(x, at + i).store(self.values.add(at + i));
+                        i += 1;
+                    }
+                }
+            }
+            in_line += 1;
+            if in_line == place.per_line {
+                (line, in_line) = (line + 1, 0);
+            }
+        }
+    }
+}
+
+/// Bytes of the left matrix that are kept in the nearest cache while the right one passes by.
+const CHUNK: usize = 24 << 10;
+
+/// One product, tile by tile. Traits instead of closures, as those are not compiled for the level of what calls them.
+pub(super) trait Tiles {
+    /// Computes `rows` rows from row `m` on of the columns from `n` on.
+    ///
+    /// # Safety
+    /// They lie inside of the matrices.
+    unsafe fn tile<V: Vector>(&self, m: usize, rows: usize, n: usize);
+}
+
+/// Computes all tiles of a product, such that both matrices are read from near caches: runs of rows outside, panels of
+/// the right matrix between, tiles of at most `most` rows inside.
+///
+/// # Safety
+/// `rows` rows and `columns` columns lie inside of the matrices.
+#[inline(always)]
+pub(super) unsafe fn all_tiles<V: Vector>(
+    call: &impl Tiles,
+    most: usize,
+    rows: usize,
+    row_bytes: usize,
+    columns: usize,
+) {
+    let tiles = rows.div_ceil(most);
+    let per_chunk = (CHUNK / (row_bytes * most).max(1)).max(1);
+    let mut first_tile = 0;
+    while first_tile < tiles {
+        let end = (first_tile + per_chunk).min(tiles);
+        let mut n = 0;
+        while n < columns {
+            // Tiles of nearly equal height: none is left with a single row.
+            let mut from = first_tile * rows / tiles;
+            let mut i = first_tile;
+            while i < end {
+                let to = (i + 1) * rows / tiles;
+                // SAFETY: the caller's promise.
+                unsafe { call.tile::<V>(from, to - from, n) };
+                from = to;
+                i += 1;
+            }
+            n += V::PANEL * V::LANES;
+        }
+        first_tile = end;
+    }
+}
+
+/// Calls `$tile::<V, R, S>` for `$rows` rows of at most `$most`: `R` rows in `S` partial sums each, as many as hide the
+/// latency of an addition if that is `$slow`.
+macro_rules! tile_of_rows {
+    ($rows:expr, $most:expr, $slow:expr, $vector:ty, $tile:ident $args:tt) => {
+        match $rows {
+            1 if $slow => $tile::<$vector, 1, 4> $args,
+            2 if $slow => $tile::<$vector, 2, 2> $args,
+            3 if $slow => $tile::<$vector, 3, 2> $args,
+            1 if !$slow => $tile::<$vector, 1, 1> $args,
+            2 if !$slow => $tile::<$vector, 2, 1> $args,
+            3 if !$slow => $tile::<$vector, 3, 1> $args,
+            4 => $tile::<$vector, 4, 1> $args,
+            5 if $most > 4 => $tile::<$vector, 5, 1> $args,
+            6 if $most > 4 => $tile::<$vector, 6, 1> $args,
+            7 if $most > 6 => $tile::<$vector, 7, 1> $args,
+            8 if $most > 6 => $tile::<$vector, 8, 1> $args,
+            9 if $most > 6 => $tile::<$vector, 9, 1> $args,
+            10 if $most > 6 => $tile::<$vector, 10, 1> $args,
+            11 if $most > 6 => $tile::<$vector, 11, 1> $args,
+            12 if $most > 6 => $tile::<$vector, 12, 1> $args,
+            _ => {}
+        }
+    };
+}
+pub(super) use tile_of_rows;

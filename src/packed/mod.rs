@@ -1,0 +1,115 @@
+//! The network for inference: packed weights, no tensors, no graph, and no allocation once everything has been met
+//! once. What it computes is described, and trained, by [`crate::encoder`], [`crate::embedding`] and
+//! [`crate::decoder`]; a test holds the two together.
+
+pub mod decoder;
+pub mod source;
+pub mod trunk;
+
+use crate::config::ModelConfig;
+use crate::encoder::{STAGES, STEM_CHANNELS, TRUNK_CHANNELS};
+use crate::kernels::packed::{Buffer, Finish, Level, layer_norm};
+
+use decoder::{Decoder, Generation};
+use source::{BadTensor, Linear, Packer, Rounded, Source};
+use trunk::Trunk;
+
+/// Trunk, embedding and decoder, packed for this processor.
+pub struct Network {
+    level: Level,
+    trunk: Trunk,
+    embedding: Linear,
+    gamma: Vec<f32>,
+    beta: Vec<f32>,
+    position: Vec<f32>,
+    decoder: Decoder,
+    side: usize,
+    cells: usize,
+    width: usize,
+}
+
+/// Memory that a network works in. One for each thread that captions; it stays as large as it once had to be.
+#[derive(Default)]
+pub struct Scratch {
+    trunk: trunk::Scratch,
+    decoder: decoder::Scratch,
+    embedded: Buffer<f32>,
+    embeddings: Buffer<f32>,
+    rounded: Rounded,
+}
+
+impl Network {
+    /// Packs the tensors of a checked configuration for the best that this processor offers.
+    ///
+    /// Matrices that `source` has as 8-bit integers are multiplied as such, all others as floats.
+    ///
+    /// # Errors
+    /// If a tensor is not there.
+    pub fn new(source: &dyn Source, config: &ModelConfig) -> Result<Self, BadTensor> {
+        Self::for_level(source, config, Level::detect())
+    }
+
+    /// [`Network::new`] for a chosen level.
+    ///
+    /// # Errors
+    /// If a tensor is not there.
+    pub fn for_level(source: &dyn Source, config: &ModelConfig, level: Level) -> Result<Self, BadTensor> {
+        let packer = Packer::new(source, level);
+        let (width, cells) = (config.decoder.width, config.latents());
+        let encoder = &config.encoder;
+        Ok(Self {
+            level,
+            trunk: Trunk::new(&packer, STEM_CHANNELS, &STAGES, encoder.mean, encoder.std)?,
+            embedding: packer.linear("encoder.embedding", TRUNK_CHANNELS, width)?,
+            gamma: packer.floats("encoder.embedding.norm.gamma", 1, width)?,
+            beta: packer.floats("encoder.embedding.norm.beta", 1, width)?,
+            position: packer.floats("encoder.embedding.position", cells, width)?,
+            decoder: Decoder::new(&packer, &config.decoder)?,
+            side: encoder.input_side,
+            cells,
+            width,
+        })
+    }
+
+    /// Features (cells, channels) of a picture's pixels (side, side, RGB).
+    ///
+    /// # Panics
+    /// If there are fewer pixels.
+    pub fn features<'s>(&self, rgb: &[u8], scratch: &'s mut Scratch) -> &'s [f32] {
+        self.trunk.forward(rgb, self.side, &mut scratch.trunk)
+    }
+
+    /// Embeds a picture's pixels (side, side, RGB); [`Network::embeddings`] has the result.
+    ///
+    /// # Panics
+    /// If there are fewer pixels.
+    pub fn embed(&self, rgb: &[u8], scratch: &mut Scratch) {
+        let len = self.cells * self.width;
+        let features = self.trunk.forward(rgb, self.side, &mut scratch.trunk);
+        scratch.embedded.grow(len);
+        scratch.embeddings.grow(len);
+        let (rounded, embedded) = (&mut scratch.rounded, &mut scratch.embedded);
+        self.embedding.rows(self.level, features, self.cells, rounded, embedded, Finish::Plain);
+        let out = &mut scratch.embeddings[..len];
+        layer_norm(self.level, &embedded[..len], &self.gamma, &self.beta, out);
+        out.iter_mut().zip(&self.position).for_each(|(x, position)| *x += position);
+    }
+
+    /// Embeddings (cells, width) of the picture that was last embedded or started in this scratch.
+    ///
+    /// # Panics
+    /// If there was none.
+    pub fn embeddings<'s>(&self, scratch: &'s Scratch) -> &'s [f32] {
+        &scratch.embeddings[..self.cells * self.width]
+    }
+
+    /// Prepares to describe a picture with at most `beams` beams.
+    ///
+    /// # Panics
+    /// If there are fewer pixels than (side, side, RGB).
+    pub fn start<'a>(&'a self, rgb: &[u8], beams: usize, scratch: &'a mut Scratch) -> Generation<'a> {
+        self.embed(rgb, scratch);
+        let embeddings = &scratch.embeddings[..self.cells * self.width];
+        self.decoder.start(embeddings, beams, &mut scratch.decoder)
+    }
+}

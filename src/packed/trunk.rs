@@ -1,0 +1,283 @@
+//! The trunk: EfficientNet-Lite0 as in [`crate::encoder`], which describes and trains it, on packed weights.
+//!
+//! A block is worked through in bands of lines, so that its sixfold expansion stays in a near cache and is never whole.
+
+use super::source::{BadTensor, Linear, Packer};
+use crate::kernels::packed::{Buffer, Filter, Finish, Level, Matrix, Placement, Sink, quantise};
+
+/// Values of the expansion that are kept at a time, unless a block's lines need more.
+const BAND: usize = 40 << 10;
+
+/// What a stage of blocks looks like: repeats, kernel, stride of the first, expansion, channels out.
+pub type Stage = (usize, usize, usize, usize, usize);
+
+/// Where the windows of TensorFlow's "SAME" padding lie along one axis.
+#[derive(Debug, Clone, Copy)]
+struct Axis {
+    input: usize,
+    output: usize,
+    before: usize,
+    after: usize,
+}
+
+impl Axis {
+    fn same(input: usize, kernel: usize, stride: usize) -> Self {
+        let output = input.div_ceil(stride);
+        let padding = ((output.max(1) - 1) * stride + kernel).saturating_sub(input);
+        Self { input, output, before: padding / 2, after: padding - padding / 2 }
+    }
+}
+
+/// What the depthwise convolution of a block reads.
+enum Expand {
+    /// The first block: the windows of the picture.
+    Stem { matrix: Matrix, levels: Box<[[f32; 256]; 3]> },
+    /// All others: the block's input.
+    Linear(Linear),
+}
+
+struct Block {
+    expand: Expand,
+    filter: Filter,
+    project: Linear,
+    channels: usize,
+    out: usize,
+    residual: bool,
+}
+
+/// The packed trunk.
+pub struct Trunk {
+    level: Level,
+    blocks: Vec<Block>,
+}
+
+/// Memory that the trunk works in; grows to what the largest picture needs, and stays.
+#[derive(Default)]
+pub struct Scratch {
+    input: Buffer<f32>,
+    output: Buffer<f32>,
+    rounded: Buffer<i16>,
+    expanded: Buffer<f32>,
+    filtered: Buffer<f32>,
+    filtered_rounded: Buffer<i16>,
+    windows: Buffer<f32>,
+}
+
+impl Trunk {
+    /// Packs the tensors `encoder.*`; pixel values are normalised by `mean` and `std`.
+    ///
+    /// # Errors
+    /// If a tensor is not there, or the stages are of a kind that there are no kernels for.
+    pub fn new(
+        packer: &Packer,
+        stem_channels: usize,
+        stages: &[Stage],
+        mean: [f32; 3],
+        std: [f32; 3],
+    ) -> Result<Self, BadTensor> {
+        let stem = packer.floats("encoder.stem.weight", 27, stem_channels)?;
+        let bias = packer.floats("encoder.stem.bias", 1, stem_channels)?;
+        let matrix = Matrix::pack(packer.level, 27, &bias, |k, n| stem[k * stem_channels + n]);
+        let mut levels = Box::new([[0f32; 256]; 3]);
+        for (c, levels) in levels.iter_mut().enumerate() {
+            for (value, level) in levels.iter_mut().enumerate() {
+                *level = (value as f32 - mean[c]) / std[c];
+            }
+        }
+        let mut stem = Some(Expand::Stem { matrix, levels });
+        let mut channels = stem_channels;
+        let mut blocks = Vec::new();
+        for &(repeats, kernel, first_stride, expansion, out) in stages {
+            for repeat in 0..repeats {
+                let name = format!("encoder.blocks.{}", blocks.len());
+                let wide = channels * expansion;
+                let stride = if repeat == 0 { first_stride } else { 1 };
+                let expand = match stem.take() {
+                    Some(stem) => stem,
+                    None => Expand::Linear(packer.linear(&format!("{name}.expand"), channels, wide)?),
+                };
+                let taps = packer.floats(&format!("{name}.depthwise.weight"), kernel * kernel, wide)?;
+                let bias = packer.floats(&format!("{name}.depthwise.bias"), 1, wide)?;
+                blocks.push(Block {
+                    expand,
+                    filter: Filter::new(packer.level, kernel, stride, &taps, &bias)
+                        .ok_or_else(|| BadTensor(format!("{name}.depthwise.weight")))?,
+                    project: packer.linear(&format!("{name}.project"), wide, out)?,
+                    channels,
+                    out,
+                    residual: stride == 1 && channels == out && !blocks.is_empty(),
+                });
+                channels = out;
+            }
+        }
+        Ok(Self { level: packer.level, blocks })
+    }
+
+    /// Pixels `rgb` (side, side, 3) to features (side / 32, side / 32, channels), which lie in the scratch.
+    ///
+    /// # Panics
+    /// If there are fewer than `side * side` pixels, or the side is odd.
+    pub fn forward<'s>(&self, rgb: &[u8], side: usize, scratch: &'s mut Scratch) -> &'s [f32] {
+        assert!(rgb.len() >= side * side * 3 && side.is_multiple_of(2), "the picture does not fit");
+        let mut side = side / 2;
+        let mut len = 0;
+        for block in &self.blocks {
+            side = block.forward(self.level, rgb, side, scratch);
+            std::mem::swap(&mut scratch.input, &mut scratch.output);
+            len = side * side * block.out;
+        }
+        &scratch.input[..len]
+    }
+}
+
+impl Block {
+    /// Works from `scratch.input` (or, in the first block, from the picture) to `scratch.output`; returns its side.
+    fn forward(&self, level: Level, rgb: &[u8], side: usize, scratch: &mut Scratch) -> usize {
+        let (kernel, stride, wide) = (self.filter.kernel(), self.filter.stride(), self.filter.channels());
+        let axis = Axis::same(side, kernel, stride);
+        let line = (axis.before + axis.input + axis.after) * wide;
+        let held = (BAND / line).max(kernel + stride);
+        let band = ((held - (kernel - stride)) / stride).min(axis.output);
+        let held = (band - 1) * stride + kernel;
+
+        scratch.expanded.grow(held * line);
+        for line in scratch.expanded.chunks_exact_mut(line).take(held) {
+            line[..axis.before * wide].fill(0.0);
+            line[(axis.before + axis.input) * wide..].fill(0.0);
+        }
+        let input = axis.input * axis.input * self.channels;
+        let step = match &self.expand {
+            Expand::Linear(Linear::Int8(matrix)) => {
+                scratch.rounded.grow(input);
+                quantise(level, &scratch.input[..input], matrix.limit(), &mut scratch.rounded)
+            }
+            _ => 0.0,
+        };
+        scratch.output.grow(axis.output * axis.output * self.out);
+
+        // Lines `first..end` of the expansion lie in `expanded`.
+        let (mut first, mut end) = (0, 0);
+        let mut from = 0;
+        while from < axis.output {
+            let to = (from + band).min(axis.output);
+            let needed = (from * stride).saturating_sub(axis.before);
+            let needed_end = ((to - 1) * stride + kernel - axis.before).min(axis.input);
+            if needed < end {
+                scratch.expanded.copy_within((needed - first) * line..(end - first) * line, 0);
+            } else {
+                end = needed;
+            }
+            first = needed;
+            self.expand(rgb, axis, end..needed_end, first, step, scratch);
+            end = needed_end;
+            self.filter(axis, from..to, first, scratch);
+            self.project(axis, from..to, scratch);
+            from = to;
+        }
+        axis.output
+    }
+
+    /// Computes `lines` of the expansion; line `first` is the first that is held.
+    fn expand(
+        &self,
+        rgb: &[u8],
+        axis: Axis,
+        lines: std::ops::Range<usize>,
+        first: usize,
+        step: f32,
+        scratch: &mut Scratch,
+    ) {
+        let wide = self.filter.channels();
+        let line = (axis.before + axis.input + axis.after) * wide;
+        let place = Placement { per_line: axis.input, line, row: wide };
+        let out = &mut scratch.expanded[(lines.start - first) * line + axis.before * wide..];
+        let (rows, at) = (lines.len() * axis.input, lines.start * axis.input * self.channels);
+        match &self.expand {
+            Expand::Linear(Linear::F32(matrix)) => {
+                let x = &scratch.input[at..];
+                matrix.multiply(x, self.channels, rows, out, place, Finish::Relu6);
+            }
+            Expand::Linear(Linear::Int8(matrix)) => {
+                let x = &scratch.rounded[at..];
+                matrix.multiply(x, &[step], rows, out, place, Finish::Relu6);
+            }
+            Expand::Stem { matrix, levels } => {
+                scratch.windows.grow(axis.input * WINDOW);
+                for (i, oh) in lines.enumerate() {
+                    windows(rgb, axis.input * 2, oh, levels, &mut scratch.windows);
+                    let x = &scratch.windows;
+                    matrix.multiply(x, WINDOW, axis.input, &mut out[i * line..], place, Finish::Relu6);
+                }
+            }
+        }
+    }
+
+    /// Lines `lines` of the depthwise convolution, as the projection wants them.
+    fn filter(&self, axis: Axis, lines: std::ops::Range<usize>, first: usize, scratch: &mut Scratch) {
+        let (kernel, stride, wide) = (self.filter.kernel(), self.filter.stride(), self.filter.channels());
+        let line = (axis.before + axis.input + axis.after) * wide;
+        let width = axis.output * wide;
+        let scale = match &self.project {
+            Linear::Int8(matrix) => {
+                scratch.filtered_rounded.grow(lines.len() * width);
+                matrix.limit() / 6.0
+            }
+            Linear::F32(_) => {
+                scratch.filtered.grow(lines.len() * width);
+                0.0
+            }
+        };
+        for (i, oh) in lines.enumerate() {
+            let start = oh * stride;
+            let first_tap = axis.before.saturating_sub(start);
+            let top = start + first_tap - axis.before;
+            let count = kernel.min(axis.input + axis.before - start) - first_tap;
+            let x = &scratch.expanded[(top - first) * line..];
+            let sink = match &self.project {
+                Linear::F32(_) => Sink::F32(&mut scratch.filtered[i * width..]),
+                Linear::Int8(_) => Sink::I16(&mut scratch.filtered_rounded[i * width..], scale),
+            };
+            self.filter.line(x, line, count, first_tap, axis.output, sink);
+        }
+    }
+
+    fn project(&self, axis: Axis, lines: std::ops::Range<usize>, scratch: &mut Scratch) {
+        let rows = lines.len() * axis.output;
+        let at = lines.start * axis.output * self.out;
+        let place = Placement::dense(self.out);
+        let finish = if self.residual { Finish::Add(&scratch.input[at..]) } else { Finish::Plain };
+        let out = &mut scratch.output[at..];
+        match &self.project {
+            Linear::F32(matrix) => {
+                matrix.multiply(&scratch.filtered, matrix.inputs(), rows, out, place, finish);
+            }
+            Linear::Int8(matrix) => {
+                let step = 6.0 / matrix.limit();
+                matrix.multiply(&scratch.filtered_rounded, &[step], rows, out, place, finish);
+            }
+        }
+    }
+}
+
+/// Values of a 3 x 3 window of RGB pixels, and one for alignment.
+const WINDOW: usize = 28;
+
+/// The windows of line `oh` of the stem at stride 2 of a square picture: nothing before it, one line and one column of
+/// zeros after it.
+fn windows(rgb: &[u8], side: usize, oh: usize, levels: &[[f32; 256]; 3], out: &mut [f32]) {
+    for (ow, window) in out.chunks_exact_mut(WINDOW).take(side / 2).enumerate() {
+        for (tap, values) in window[..27].chunks_exact_mut(9).enumerate() {
+            let line = 2 * oh + tap;
+            if line >= side {
+                values.fill(0.0);
+                continue;
+            }
+            let pixels = &rgb[(line * side + 2 * ow) * 3..(line + 1) * side * 3];
+            let inside = pixels.len().min(9);
+            for (i, (value, &pixel)) in values.iter_mut().zip(&pixels[..inside]).enumerate() {
+                *value = levels[i % 3][usize::from(pixel)];
+            }
+            values[inside..].fill(0.0);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+/**
+ * Turns the result of bench.mjs into a table, and with --write into docs/performance.md and its chart.
+ *
+ *   node report.mjs RESULT.json [--write]
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { operations } from './weights.mjs';
+
+const DOCS = new URL('../../docs/', import.meta.url);
+const { values: options, positionals } = parseArgs({
+  options: { write: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const result = JSON.parse(readFileSync(positionals[0], 'utf8'));
+
+const NAMES = {
+  soli_int8: 'soli, int8',
+  soli_f32: 'soli, f32',
+  xnnpack: 'tfjs-backend-wasm 4.22 (XNNPACK), f32',
+  ort: 'onnxruntime-web 1.30 (wasm), f32',
+  candle: 'stock candle 0.11, f32',
+};
+const sizes = Object.keys(result.trunk);
+const names = Object.keys(NAMES).filter((name) => name in result.trunk[sizes[0]]);
+const ms = (value) => value.toFixed(value < 100 ? 1 : 0);
+const kilobytes = (value) => `${Math.round(value / 1e3).toLocaleString('en')} kB`;
+const megabytes = (value) => `${(value / 1e6).toFixed(1)} MB`;
+
+const table = (head, rows) =>
+  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+
+const trunks = table(
+  ['runtime', ...sizes.map((side) => `${side} px`)],
+  names.map((name) => [NAMES[name], ...sizes.map((side) => ms(result.trunk[side][name]))]),
+);
+
+const captions = table(
+  ['soli', ...sizes.map((side) => `${side} px (${result.captions[side].tokens} words)`)],
+  ['soli_int8', 'soli_f32'].map((name) => [NAMES[name], ...sizes.map((side) => ms(result.captions[side][name]))]),
+);
+
+/** Each target beside what was reached. */
+function targets() {
+  const side = sizes.includes('128') ? '128' : sizes[0];
+  const trunk = result.trunk[side];
+  const caption = result.captions[side];
+  const row = (what, limit, value, show = (x) => x.toFixed(2)) => [
+    what,
+    `at most ${show(limit)}`,
+    show(value),
+    value <= limit ? 'yes' : 'no',
+  ];
+  return table(
+    [`target (${side} px)`, 'limit', 'measured', 'reached'],
+    [
+      row('trunk f32 : XNNPACK', 0.8, trunk.soli_f32 / trunk.xnnpack),
+      row('trunk f32 : onnxruntime-web', 0.45, trunk.soli_f32 / trunk.ort),
+      row('trunk int8 : XNNPACK f32', 0.5, trunk.soli_int8 / trunk.xnnpack),
+      row('caption int8, beam 3 : trunk f32', 2, caption.soli_int8 / trunk.soli_f32),
+      row('caption int8, beam 3 : trunk int8', 2, caption.soli_int8 / trunk.soli_int8),
+      row('cold start to ready : onnxruntime-web session', 0.25, result.cold_ready_ms / result.cold_ort_session_ms),
+      row('cold start to caption : onnxruntime-web session', 0.25, result.cold_start_ms / result.cold_ort_session_ms),
+      row('module, brotli', 350e3, result.wasm_brotli_bytes, kilobytes),
+      row('wasm memory, peak', 64e6, result.peak_wasm_bytes, megabytes),
+    ],
+  );
+}
+
+const rates = table(
+  ['soli', ...sizes.map((side) => `${side} px`)],
+  ['soli_int8', 'soli_f32'].map((name) => [
+    NAMES[name],
+    ...sizes.map((side) => `${(operations(Number(side)) / result.trunk[side][name] / 1e6).toFixed(0)}`),
+  ]),
+);
+
+const native = result.native_images_per_second;
+const document = `# Performance
+
+Written by \`cargo xtask bench\`, which anyone can repeat; never by hand. Measured on ${result.machine.cpu}, ${result.machine.cores} cores, Chromium ${result.machine.browser}.
+
+## The trunk, picture to features
+
+Milliseconds on one thread, medians of ${result.rounds} turns that alternate between the runtimes in one page. All run the same
+EfficientNet-Lite0 weights on the same picture, and no time counts before their features were found equal to soli's (largest
+difference at ${sizes.at(-1)} px, as a part of the largest feature: ${names.map((name) => `${name} ${result.differences[sizes.at(-1)][name].toExponential(0)}`).join(', ')}). Times are those of the page's
+thread by Chromium's thread clock; soli's include the way from RGBA pixels.
+
+${trunks}
+
+![The trunk's times](performance.svg)
+
+## Whole captions, beam 3
+
+${captions}
+
+## Targets
+
+${targets()}
+
+## Start, size, memory
+
+- From nothing but cached files to weights in memory: ${ms(result.cold_ready_ms)} ms; to the first caption: ${ms(result.cold_start_ms)} ms. onnxruntime-web needs
+  ${ms(result.cold_ort_session_ms)} ms to make a session of the trunk alone. (Wall clock, medians of 5.)
+- Module ${kilobytes(result.wasm_bytes)}, brotli ${kilobytes(result.wasm_brotli_bytes)}; weights ${kilobytes(result.weights_bytes)}, brotli ${kilobytes(result.weights_brotli_bytes)}.
+- WebAssembly memory after 10 captions ${megabytes(result.wasm_bytes_after_10)}, after ${result.captions_for_memory.toLocaleString('en')} ${megabytes(result.peak_wasm_bytes)}.
+${native ? `- \`soli caption\` on 1,000 photographs, decoding included: ${native[1]} a second by one process, ${native[2]} by two.\n` : ''}
+## Where the time goes
+
+Giga-operations a second (two for each multiply-add) that the trunk reaches, stem and depthwise convolutions included:
+
+${rates}
+
+Packed matrix products alone reach 41 in f32 and 73 in int8 on the machine that they were written on, where unrolled multiply and add
+instructions without any memory reach 41 and 85: products of floats are at the limit of WebAssembly's plain 128-bit vectors.
+What is left are the depthwise convolutions, the short sums of the first blocks, and, in a caption, the decoder: it reads all of
+its weights for each word.
+`;
+
+/** Bars, one group a size, logarithmic because stock candle is far off. */
+function chart() {
+  const colours = { soli_int8: '#0b6e4f', soli_f32: '#3aa17e', xnnpack: '#e09f3e', ort: '#9e2a2b', candle: '#777' };
+  const [left, top, width, height, bar] = [56, 40, 620, 220, 20];
+  const all = sizes.flatMap((side) => names.map((name) => result.trunk[side][name]));
+  const [low, high] = [Math.log10(1), Math.log10(Math.max(...all) * 1.3)];
+  const y = (value) => top + height - (height * (Math.log10(Math.max(value, 1)) - low)) / (high - low);
+  const parts = [];
+  for (const tick of [1, 3, 10, 30, 100, 300, 1000].filter((tick) => Math.log10(tick) <= high)) {
+    parts.push(`<path d="M${left} ${y(tick).toFixed(1)}h${width}" stroke="#8884"/>`);
+    parts.push(`<text x="${left - 6}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end">${tick}</text>`);
+  }
+  sizes.forEach((side, s) => {
+    const from = left + 14 + (s * width) / sizes.length;
+    names.forEach((name, i) => {
+      const value = result.trunk[side][name];
+      const [x, at] = [from + i * (bar + 6), y(value)];
+      parts.push(
+        `<rect x="${x.toFixed(1)}" y="${at.toFixed(1)}" width="${bar}" height="${(top + height - at).toFixed(1)}" fill="${colours[name]}"/>`,
+        `<text x="${(x + bar / 2).toFixed(1)}" y="${(at - 4).toFixed(1)}" text-anchor="middle">${value < 10 ? value.toFixed(1) : Math.round(value)}</text>`,
+      );
+    });
+    parts.push(`<text x="${from}" y="${top + height + 18}">${side} px</text>`);
+  });
+  names.forEach((name, i) => {
+    parts.push(`<rect x="${left + i * 124}" y="8" width="10" height="10" fill="${colours[name]}"/>`);
+    parts.push(`<text x="${left + 14 + i * 124}" y="17">${NAMES[name].replace(/ \(.*\)|-backend-wasm|-web| [\d.]+/g, '')}</text>`);
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 690 290" role="img" aria-label="Milliseconds of the trunk by runtime and picture size, logarithmic">
+<style>text{font:11px system-ui,sans-serif;fill:#888}</style>
+${parts.join('\n')}
+</svg>
+`;
+}
+
+if (options.write) {
+  writeFileSync(fileURLToPath(new URL('performance.md', DOCS)), document);
+  writeFileSync(fileURLToPath(new URL('performance.svg', DOCS)), chart());
+}
+console.log(`\ntrunk, ms\n${trunks}\n\ncaption, ms\n${captions}\n\n${targets()}`);

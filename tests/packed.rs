@@ -1,0 +1,172 @@
+//! The packed network against the one that trains: the same numbers on photographs and for configurations of all
+//! sizes, at every level that this processor has.
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use soli::config::{DecoderConfig, EncoderConfig, ModelConfig};
+use soli::encoder::Form;
+use soli::image::{Rgba, normalise, to_square};
+use soli::kernels::packed::Level;
+use soli::model::{Model, expected_tensors};
+use soli::packed::source::{AsFloats, Source};
+use soli::packed::{Network, Scratch};
+use soli::search::{SearchOptions, search, search_with};
+use soli::vocab::{START, Vocabulary};
+use soli::weights::{Precision, Provenance, Weights, WeightsFile};
+
+/// Two ways of adding up the same floats.
+const SAME: f32 = 1e-4;
+
+fn read(relative: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)).expect("the file is there")
+}
+
+fn reference(weights: &Weights) -> Model {
+    let vb = VarBuilder::from_tensors(weights.tensors.clone(), DType::F32, &Device::Cpu);
+    Model::new(vb, &weights.config, Form::Inference).expect("the weights fit")
+}
+
+/// Embeddings (cells, width) of the reference.
+fn embed(model: &Model, rgb: &[u8], config: &EncoderConfig) -> Tensor {
+    let side = config.input_side;
+    let pixels = Tensor::from_vec(normalise(rgb, config), (1, side, side, 3), &Device::Cpu).unwrap();
+    model.embed(&pixels).unwrap().squeeze(0).unwrap()
+}
+
+#[track_caller]
+fn assert_close(found: &[f32], expected: &Tensor, tolerance: f32, what: &str) {
+    let expected = expected.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst <= tolerance, "{what}: values differ by {worst}");
+    assert!(expected.iter().any(|x| x.abs() > 0.1), "{what}: there is something to compare");
+}
+
+/// Compares embeddings, and logits of a few steps with beams that are reordered.
+fn compare(source: &dyn Source, weights: &Weights, model: &Model, rgb: &[u8], tolerance: f32, what: &str) {
+    let expected = embed(model, rgb, &weights.config.encoder);
+    let words = weights.config.decoder.vocab_size as u32;
+    let longest = weights.config.decoder.max_tokens;
+    for level in Level::available() {
+        let network = Network::for_level(source, &weights.config, level).expect("the weights fit");
+        let mut scratch = Scratch::default();
+        // Twice: what an earlier picture left in the scratch must not matter.
+        network.embed(&vec![200; rgb.len()], &mut scratch);
+        network.embed(rgb, &mut scratch);
+        let what = format!("{what}, {level:?}");
+        assert_close(network.embeddings(&scratch), &expected, tolerance, &format!("{what}: embeddings"));
+
+        let mut generation = network.start(rgb, 3, &mut scratch);
+        let mut slow = model.decoder.start(&expected).unwrap();
+        let steps: [(&[u32], &[u32]); 4] = [
+            (&[START], &[0]),
+            (&[3 % words, 4 % words, 5 % words], &[0, 0, 0]),
+            (&[5 % words, 3 % words, 3 % words], &[2, 0, 0]),
+            (&[4 % words, 5 % words], &[1, 0]),
+        ];
+        for (i, (tokens, parents)) in steps.into_iter().enumerate().take(longest) {
+            let expected = slow.step(tokens, parents).unwrap();
+            let found = generation.step(tokens, parents);
+            assert_close(found, &expected, tolerance * 4.0, &format!("{what}: logits of step {i}"));
+        }
+    }
+}
+
+/// The photographs of the page as the network's input.
+fn photographs(side: usize) -> Vec<(&'static str, Vec<u8>)> {
+    ["www/photos/astronaut.jpg", "www/photos/cat.jpg", "www/photos/coffee.jpg"]
+        .map(|name| {
+            let picture = image::load_from_memory(&read(name)).expect("a photograph").into_rgba8();
+            let (width, height) = picture.dimensions();
+            let rgba = Rgba::new(width, height, &picture).expect("a picture");
+            (name, to_square(&rgba, side).expect("a square"))
+        })
+        .into()
+}
+
+#[test]
+fn photographs_give_the_numbers_and_captions_of_the_reference() {
+    let bytes = read("www/models/soli.safetensors");
+    let file = WeightsFile::open(&bytes).expect("the bundled weights");
+    let weights = Weights::from_bytes(&bytes).expect("the bundled weights");
+    let model = reference(&weights);
+    let exact = Network::new(&AsFloats(&file), &weights.config).expect("the weights fit");
+    let rounded = Network::new(&file, &weights.config).expect("the weights fit");
+    let mut scratch = Scratch::default();
+    for (name, rgb) in photographs(weights.config.encoder.input_side) {
+        compare(&weights, &weights, &model, &rgb, SAME, name);
+        // The same weights multiplied as integers: only what goes in is rounded, to 14 bits or more.
+        compare(&file, &weights, &model, &rgb, 5e-3, &format!("{name}, int8"));
+        for beam in [1, 3, 8] {
+            let options = SearchOptions { beam, max_tokens: weights.config.decoder.max_tokens };
+            let embeddings = embed(&model, &rgb, &weights.config.encoder);
+            let expected = search(&model.decoder, &embeddings, options).expect("a caption");
+            for (network, tolerance) in [(&exact, SAME), (&rounded, 1e-3)] {
+                let Ok(found) = search_with(&mut network.start(&rgb, beam, &mut scratch), options);
+                assert_eq!(found.tokens, expected.tokens, "{name}, beam {beam}");
+                assert!((found.score() - expected.score()).abs() <= tolerance, "{name}, beam {beam}");
+            }
+        }
+    }
+}
+
+/// Numbers that keep a deep network's values in a range where there is something to see.
+fn random_weights(config: ModelConfig, seed: u64) -> Weights {
+    let mut state = seed;
+    let mut uniform = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    let mut tensors = HashMap::new();
+    for (name, shape) in expected_tensors(&config).expect("a network") {
+        let count = shape.iter().product();
+        let scale = match shape[..] {
+            [rows, _] if name.starts_with("encoder.") && !name.ends_with("position") => {
+                (4.5 / rows as f32).sqrt()
+            }
+            [_, columns] => (2.0 / columns as f32).sqrt(),
+            _ => 0.3,
+        };
+        let values: Vec<f32> =
+            (0..count).map(|_| uniform() * scale + if name.ends_with("gamma") { 1.0 } else { 0.0 }).collect();
+        tensors.insert(name, Tensor::from_vec(values, shape, &Device::Cpu).expect("a tensor"));
+    }
+    let words = (0..config.decoder.vocab_size - 3).map(|i| format!("w{i}")).collect();
+    let vocabulary = Vocabulary::new(words).expect("different words");
+    Weights { config, vocabulary, provenance: Provenance::default(), confidence: None, tensors }
+}
+
+#[test]
+fn networks_of_all_sizes_give_the_numbers_of_the_reference() {
+    for (i, (side, layers, width, heads, ffn_width, max_tokens, vocab_size)) in [
+        (32, 1, 8, 1, 8, 2, 4),
+        (64, 2, 24, 3, 17, 4, 9),
+        (96, 1, 20, 4, 33, 9, 101),
+        (160, 1, 64, 2, 128, 5, 50),
+        (224, 2, 15, 5, 31, 4, 7),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let encoder = EncoderConfig {
+            trunk: Default::default(),
+            input_side: side,
+            mean: [120.0, 127.0, 90.0],
+            std: [64.0; 3],
+        };
+        let decoder = DecoderConfig { layers, width, heads, ffn_width, max_tokens, vocab_size };
+        let weights = random_weights(ModelConfig { encoder, decoder }, i as u64 + 1);
+        let rgb: Vec<u8> = (0..side * side * 3).map(|i| (i * i / 7 + i * 31) as u8).collect();
+        let what = format!("side {side}, width {width}");
+        compare(&weights, &weights, &reference(&weights), &rgb, SAME, &what);
+
+        let bytes = weights.to_bytes(Precision::Int8).expect("weights can be written");
+        let file = WeightsFile::open(&bytes).expect("what was written is read");
+        let rounded = Weights::from_bytes(&bytes).expect("what was written is read");
+        compare(&file, &rounded, &reference(&rounded), &rgb, 2e-2, &format!("{what}, int8"));
+    }
+}
