@@ -1,3 +1,4 @@
+import { captionAll } from './caption-all.js';
 import { SoliError } from './errors.js';
 import { SerialQueue } from './queue.js';
 import { readPixels } from './source.js';
@@ -29,10 +30,10 @@ export class Captioner {
     this.#info = Object.freeze(runner.info);
   }
 
-  static async load({ weights, onProgress, signal } = {}) {
+  static async load({ weights, onProgress, signal, warmUp = true } = {}) {
     signal?.throwIfAborted();
     const blob = await readWeights(weights, { onProgress, signal });
-    return new Captioner(FROM_LOAD, blob, await startRunner(blob, signal));
+    return new Captioner(FROM_LOAD, blob, await startRunner(blob, { warmUp: Boolean(warmUp), signal }));
   }
 
   get info() {
@@ -57,6 +58,12 @@ export class Captioner {
     return this.#queue.run(() => this.#run(pixels, options), signal);
   }
 
+  captionAll(sources, options = {}) {
+    this.#assertUsable();
+    checkedOptions(options);
+    return captionAll(this, sources, options);
+  }
+
   dispose() {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -67,7 +74,7 @@ export class Captioner {
   }
 
   async #run(pixels, options) {
-    const runner = this.#runner ?? (await startRunner(this.#weights));
+    const runner = this.#runner ?? (await startRunner(this.#weights, { warmUp: false }));
     if (this.#disposed) {
       runner.dispose();
       throw disposedError();
@@ -100,8 +107,8 @@ if (Symbol.dispose) {
 }
 
 /** A worker where there are workers; the page's own thread otherwise. */
-async function startRunner(weights, signal) {
-  return (await startWorkerRunner(weights, signal)) ?? startLocalRunner(weights, signal);
+async function startRunner(weights, options) {
+  return (await startWorkerRunner(weights, options)) ?? startLocalRunner(weights, options);
 }
 
 function disposedError() {

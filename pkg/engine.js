@@ -1,5 +1,6 @@
 import * as glue from './wasm/soli.js';
 import { SoliError, describe } from './errors.js';
+import { readLocalFile } from './local-file.js';
 
 /** The one WebAssembly instance of this thread, once it is there. */
 let instance = null;
@@ -36,6 +37,11 @@ export class Engine {
     return { ...caption, ms: performance.now() - start };
   }
 
+  /** Captions one pixel, so that the first picture does not pay for compiling and growing. */
+  async warmUp() {
+    await this.caption({ data: new Uint8Array(4), width: 1, height: 1 }, {});
+  }
+
   dispose() {
     if (this.#captioner && this.#generation === generation) guarded(() => this.#captioner.free());
     this.#captioner = null;
@@ -51,17 +57,19 @@ export class Engine {
 }
 
 function instantiate() {
-  instance ??= glue
-    .default({ module_or_path: new URL('./wasm/soli_bg.wasm', import.meta.url) })
-    .catch((error) => {
-      instance = null;
-      throw new SoliError(
-        'wasm-failed',
-        `soli's WebAssembly module could not be started (it needs WebAssembly with SIMD, and 'wasm-unsafe-eval' where a content security policy rules): ${describe(error)}`,
-        { cause: error },
-      );
-    });
+  instance ??= start(new URL('./wasm/soli_bg.wasm', import.meta.url)).catch((error) => {
+    instance = null;
+    throw new SoliError(
+      'wasm-failed',
+      `soli's WebAssembly module could not be started (it needs WebAssembly with SIMD, and 'wasm-unsafe-eval' where a content security policy rules): ${describe(error)}`,
+      { cause: error },
+    );
+  });
   return instance;
+}
+
+async function start(address) {
+  return glue.default({ module_or_path: (await readLocalFile(address)) ?? address });
 }
 
 /**

@@ -1,6 +1,13 @@
 /// <reference lib="esnext.disposable" />
 
-/** Anything that shows a picture. A string is a URL. */
+/** Pixels that were decoded elsewhere: `width * height * 4` bytes, RGBA, not premultiplied, row by row from the top. */
+export interface Pixels {
+  readonly data: Uint8Array | Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Anything that shows a picture. A string is a URL. In Node, which decodes no pictures: `Pixels`. */
 export type PictureSource =
   | HTMLImageElement
   | HTMLVideoElement
@@ -11,7 +18,8 @@ export type PictureSource =
   | VideoFrame
   | Blob
   | URL
-  | string;
+  | string
+  | Pixels;
 
 /** Where the weights come from. A string is a URL. */
 export type WeightsSource = URL | string | ArrayBuffer | ArrayBufferView<ArrayBuffer> | Blob | Response;
@@ -29,6 +37,8 @@ export interface LoadOptions {
   onProgress?: (progress: LoadProgress) => void;
   /** Stops the loading at any step; the promise rejects with `signal.reason`. */
   signal?: AbortSignal;
+  /** Whether to caption one pixel first, so that the first picture is as fast as the others. Default true. */
+  warmUp?: boolean;
 }
 
 export interface CaptionOptions {
@@ -40,6 +50,18 @@ export interface CaptionOptions {
   signal?: AbortSignal;
 }
 
+export interface CaptionAllOptions extends CaptionOptions {
+  /** How many pictures are in work, or done and not yet taken, at a time: 1 to 16. Default 2. */
+  concurrency?: number;
+}
+
+/** What became of one of the pictures of `captionAll`. */
+export type CaptionAllResult<Source> = {
+  /** Its place among the sources, from 0. */
+  readonly index: number;
+  readonly source: Source;
+} & ({ readonly caption: Caption; readonly error: null } | { readonly caption: null; readonly error: Error });
+
 export interface Caption {
   /** The caption, lower case, without a full stop. */
   text: string;
@@ -47,6 +69,11 @@ export interface Caption {
   score: number;
   /** The words and punctuation marks, in order. */
   tokens: string[];
+  /**
+   * The probability, 0 to 1, that the caption is about right, as measured when the weights were made; `null` if they
+   * were not calibrated.
+   */
+  confidence: number | null;
   /** Milliseconds from pixels to words; decoding the picture and waiting for other captions are not counted. */
   ms: number;
 }
@@ -120,7 +147,30 @@ export class Captioner implements Disposable {
    */
   caption(source: PictureSource, options?: CaptionOptions): Promise<Caption>;
 
+  /**
+   * Captions everything that `sources` gives. Results come as they are ready, not always in order. A picture that
+   * fails is a result with an error; the iteration itself throws when it is aborted (`signal.reason`), when the
+   * captioner is disposed, or when `sources` throws. Leaving the loop ends what is in work.
+   * @throws {SoliError} `invalid-options`, `disposed`
+   */
+  captionAll<Source extends PictureSource>(
+    sources: Iterable<Source | PromiseLike<Source>> | AsyncIterable<Source>,
+    options?: CaptionAllOptions,
+  ): AsyncGenerator<CaptionAllResult<Source>, void, undefined>;
+
   /** Ends the worker and frees its memory; calls under way reject with `disposed`. May be called twice. */
   dispose(): void;
   [Symbol.dispose](): void;
 }
+
+/** The confidence below which `sentence` words a caption as a guess. */
+export const UNSURE_BELOW: number;
+
+/** How far a caption can be trusted, 0 to 1: its `confidence`, or without one the mean probability of its tokens. */
+export function confidence(caption: Pick<Caption, 'score'> & Partial<Pick<Caption, 'confidence'>>): number;
+
+/** A caption as an English sentence, "May show: a dog." below the threshold (a confidence); '' if it has no words. */
+export function sentence(
+  caption: Pick<Caption, 'text' | 'score'> & Partial<Pick<Caption, 'confidence'>>,
+  options?: { threshold?: number },
+): string;

@@ -4,17 +4,17 @@ import { SoliError } from './errors.js';
  * Starts a worker with these weights.
  *
  * @param {Blob} weights
- * @param {AbortSignal} [signal]
+ * @param {{ warmUp: boolean, signal?: AbortSignal }} options
  * @returns {Promise<WorkerRunner | null>} null where a module worker cannot be started at all
  */
-export async function startWorkerRunner(weights, signal) {
+export async function startWorkerRunner(weights, { warmUp, signal }) {
   const worker = await startWorker(signal);
   if (!worker) return null;
   const runner = new WorkerRunner(worker);
   const onAbort = () => runner.dispose(signal.reason);
   signal?.addEventListener('abort', onAbort);
   try {
-    runner.info = await runner.request({ type: 'load', weights });
+    runner.info = await runner.request({ type: 'load', weights, warmUp });
     return runner;
   } catch (error) {
     runner.dispose();

@@ -1,3 +1,4 @@
+import { abortable } from './abortable.js';
 import { SoliError, describe } from './errors.js';
 
 /**
@@ -48,18 +49,35 @@ const readers = {
   OffscreenCanvas: (canvas) => draw(canvas, canvas.width, canvas.height),
   ImageBitmap: (bitmap) => draw(bitmap, bitmap.width, bitmap.height),
   VideoFrame: (frame) => draw(frame, frame.displayWidth, frame.displayHeight),
-  ImageData: async (image, signal) => {
-    const { data, width, height } = image;
-    if (Math.max(width, height) <= MAX_SIDE && data instanceof Uint8ClampedArray) {
-      return { data: new Uint8Array(data), width, height };
+  ImageData: (image, signal) => {
+    const large = Math.max(image.width, image.height) > MAX_SIDE;
+    if (typeof createImageBitmap === 'function' && (large || !(image.data instanceof Uint8ClampedArray))) {
+      return drawBitmap(image, 'this ImageData', signal);
     }
-    return drawBitmap(image, 'this ImageData', signal);
+    return copyPixels(image);
   },
+  Object: copyPixels,
   Blob: (blob, signal) => readBlob(blob, 'this file', signal),
   File: (file, signal) => readBlob(file, file.name || 'this file', signal),
   String: (url, signal) => readAddress(url, signal),
   URL: (url, signal) => readAddress(url, signal),
 };
+
+/** Pixels that somebody else decoded, as they are: the network's own filter shrinks them. */
+function copyPixels({ data, width, height }) {
+  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
+    throw new SoliError('unsupported-source', unsupportedMessage('an object without `data` (a Uint8Array), `width` and `height`'));
+  }
+  const expected = width * height * 4;
+  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1 || data.length !== expected) {
+    throw new SoliError(
+      'invalid-image',
+      `${width} x ${height} pixels need ${expected} bytes (red, green, blue and alpha of each pixel), but there are ${data.length}`,
+    );
+  }
+  // A copy, because a worker takes the bytes away.
+  return { data: new Uint8Array(data), width, height };
+}
 
 async function readAddress(url, signal) {
   const name = String(url).startsWith('data:') ? 'this data: address' : String(url);
@@ -81,6 +99,12 @@ async function readBlob(blob, name, signal) {
 }
 
 async function drawBitmap(source, name, signal) {
+  if (typeof createImageBitmap !== 'function') {
+    throw new SoliError(
+      'unsupported-source',
+      `${name} cannot be decoded here: there is no browser. Decode it (with sharp, for example) and hand over { data, width, height }`,
+    );
+  }
   let bitmap;
   try {
     bitmap = await abortable(createImageBitmap(source), signal);
@@ -127,17 +151,6 @@ function makeCanvas(width, height) {
   return Object.assign(document.createElement('canvas'), { width, height });
 }
 
-/** `promise`, or a rejection as soon as the signal aborts. */
-function abortable(promise, signal) {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-    if (signal.aborted) onAbort();
-  });
-}
-
 function unsupportedMessage(kind) {
-  return `a caption needs a picture (img, video, canvas, OffscreenCanvas, ImageBitmap, ImageData, VideoFrame, Blob, File or URL), not ${kind}`;
+  return `a caption needs a picture (img, video, canvas, OffscreenCanvas, ImageBitmap, ImageData, VideoFrame, Blob, File, URL or { data, width, height }), not ${kind}`;
 }

@@ -1,4 +1,5 @@
 import { SoliError, describe } from './errors.js';
+import { readLocalFile } from './local-file.js';
 
 /**
  * Brings a weights file here, wherever it is, without looking into it: that is the network's business.
@@ -42,6 +43,8 @@ async function readFile(file) {
 
 async function fetchWeights(url, signal) {
   try {
+    const bytes = await readLocalFile(url, signal);
+    if (bytes) return new Response(bytes, { headers: { 'content-length': String(bytes.length) } });
     return await fetch(url, { signal });
   } catch (error) {
     signal?.throwIfAborted();

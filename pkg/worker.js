@@ -1,7 +1,7 @@
 /**
  * The worker's side: one Engine, one request at a time (the page keeps the queue).
  *
- * page to worker: { type: 'load', weights: Blob }, { type: 'caption', pixels, options }
+ * page to worker: { type: 'load', weights: Blob, warmUp: boolean }, { type: 'caption', pixels, options }
  * worker to page: { type: 'up' }, then for every request { type: 'done', value } or { type: 'failed', code, message }
  */
 import { Engine } from './engine.js';
@@ -10,8 +10,9 @@ import { SoliError, describe } from './errors.js';
 let engine;
 
 const handlers = {
-  async load({ weights }) {
+  async load({ weights, warmUp }) {
     engine = await Engine.load(weights);
+    if (warmUp) await engine.warmUp();
     return engine.info;
   },
   caption({ pixels, options }) {

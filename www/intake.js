@@ -1,19 +1,19 @@
 /**
- * The ways in which a picture comes to the page: chosen, dropped, pasted.
+ * The ways in which pictures come to the page: chosen, dropped, pasted.
  *
  * @param {{
  *   input: HTMLInputElement,
  *   dropTarget: HTMLElement,
- *   onPicture(file: File): void,
+ *   onPictures(files: File[]): void,
  *   onNothing(message: string): void,
  * }} options `onNothing` gets a sentence for the user when something came that holds no file
  */
-export function listenForPictures({ input, dropTarget, onPicture, onNothing }) {
+export function listenForPictures({ input, dropTarget, onPictures, onNothing }) {
   input.addEventListener('change', () => {
-    const [file] = input.files;
+    const files = [...input.files];
     // Emptied, so that choosing the same file again is a change again.
     input.value = '';
-    if (file) onPicture(file);
+    if (files.length > 0) onPictures(files);
   });
 
   // The whole page takes the drop: a near miss must not make the browser leave the page to show the file.
@@ -31,13 +31,16 @@ export function listenForPictures({ input, dropTarget, onPicture, onNothing }) {
     take(event.dataTransfer, 'That was not a file. Save the picture first, then drop the file here.');
   });
   document.addEventListener('paste', (event) => {
+    // Words that are pasted into a text field are meant for it.
+    if (event.target.closest?.('textarea, input')) return;
     take(event.clipboardData, 'There is no picture on the clipboard.');
   });
 
   function take(transfer, otherwise) {
     const files = [...(transfer?.files ?? [])];
-    const file = files.find(({ type }) => type.startsWith('image/')) ?? files[0];
-    if (file) onPicture(file);
+    const pictures = files.filter(({ type }) => type.startsWith('image/'));
+    // Files of which none calls itself a picture are tried all the same: the list says what became of each.
+    if (files.length > 0) onPictures(pictures.length > 0 ? pictures : files);
     else onNothing(otherwise);
   }
 }

@@ -9,7 +9,7 @@ const SAMPLES = [
  * Fills a list with one button a photograph.
  *
  * @param {HTMLUListElement} list
- * @param {{ onPicture(file: Blob): void, onTrouble(error: Error): void }} listener
+ * @param {{ onPicture(file: File): void, onTrouble(error: Error): void }} listener
  */
 export function listSamples(list, { onPicture, onTrouble }) {
   for (const { file, alt, credit } of SAMPLES) {
@@ -20,7 +20,7 @@ export function listSamples(list, { onPicture, onTrouble }) {
       try {
         const response = await fetch(image.src);
         if (!response.ok) throw new Error(`the server answered ${response.status} for ${file}`);
-        onPicture(await response.blob());
+        onPicture(new File([await response.blob()], file.split('/').at(-1), { type: 'image/jpeg' }));
       } catch (error) {
         onTrouble(error);
       }

@@ -1,18 +1,15 @@
 /** Everything that the page says that is more than a label. */
+import { sentence } from './pkg/index.js';
 
-/** Below this confidence a caption is worded as a guess. */
-export const UNSURE_BELOW = 0.35;
-
-/** A caption's score as a share between 0 and 1: the (geometric) mean probability of its words. */
-export function confidence(score) {
-  return Math.min(1, Math.exp(score));
+/** What stands for a picture at last: a person's words, or the machine's as a sentence; '' if there are none. */
+export function textOf({ text, caption }) {
+  if (text !== null) return text;
+  return caption ? sentence(caption) : '';
 }
 
-/** The caption as a sentence for people. */
-export function sentence({ text, score }) {
-  if (!text) return 'No words came to mind for this picture.';
-  if (confidence(score) < UNSURE_BELOW) return `May show: ${text}.`;
-  return `${text[0].toUpperCase()}${text.slice(1)}.`;
+/** The same for the page, which never shows nothing. */
+export function captionOf(picture) {
+  return textOf(picture) || 'No words came to mind for this picture.';
 }
 
 export function percent(share) {
@@ -29,9 +26,21 @@ export function megabytes(loaded, total) {
   return total ? `${mb(loaded)} of ${mb(total)} MB` : `${mb(loaded)} MB`;
 }
 
+/** How far the list is. */
+export function progress(items) {
+  const count = (state) => items.filter((item) => item.state === state).length;
+  const parts = [`${count('done')} of ${items.length} described`];
+  if (count('failed') > 0) parts.push(`${count('failed')} not readable`);
+  if (count('cancelled') > 0) parts.push(`${count('cancelled')} cancelled`);
+  return parts.join(', ');
+}
+
+/** What a row of the list says before there is a caption. */
+export const STATES = { waiting: 'Waiting …', working: 'Looking …', cancelled: 'Cancelled.' };
+
 const SENTENCES = {
   'fetch-failed': 'The captioner could not be loaded. Are you online?',
-  'invalid-weights': 'The captioner’s file is damaged. Reload the page, please.',
+  'invalid-weights': 'The captioner’s file arrived damaged. Try again, please.',
   'wasm-failed': 'This browser cannot run the captioner: it lacks WebAssembly with SIMD. A newer browser can.',
   'decode-failed': 'This is not a picture that the browser can read. Try a JPEG, PNG or WebP file.',
   'tainted-canvas': 'This picture belongs to another site that does not allow it to be read.',
@@ -47,6 +56,7 @@ export function trouble(error) {
 const CAMERA_SENTENCES = {
   NotAllowedError: 'The camera may not be used here. You can allow it in the browser’s settings for this page.',
   NotFoundError: 'No camera was found.',
+  OverconstrainedError: 'That camera is not there any more.',
   NotReadableError: 'The camera is gone, or another program uses it.',
   NotSupportedError: 'Cameras work only on a secure page (https, or this computer itself).',
 };
@@ -54,4 +64,16 @@ const CAMERA_SENTENCES = {
 /** A sentence for what `getUserMedia` may throw. */
 export function cameraTrouble(error) {
   return CAMERA_SENTENCES[error?.name] ?? `The camera did not start: ${error?.message ?? error}.`;
+}
+
+const NOTES = {
+  damaged: () => 'The copy of the captioner on this device was damaged. It was loaded again.',
+  'no-room': (size) =>
+    `There is no room on this device to keep the captioner (${megabytes(size)}). It works now; without a network it will not. Free some space, then load the page again.`,
+  'no-store': () => 'This browser keeps nothing for this page (a private window, or no secure address): it needs the network each time.',
+};
+
+/** A sentence for what happened while the weights came. */
+export function note(name, size) {
+  return NOTES[name](size);
 }

@@ -11,7 +11,7 @@ const PHOTOS = fileURLToPath(new URL('../../www/photos/', import.meta.url));
 export const photos = ['cat.jpg', 'astronaut.jpg', 'coffee.jpg'].map((name) => PHOTOS + name);
 
 /** How long anything may take before a test fails; generous, because machines are shared. */
-export const PATIENCE = 60_000;
+export const PATIENCE = 120_000;
 
 /** The page as `SOLI_URL` serves it, or served from the checkout. */
 export async function site(doctored) {
@@ -26,10 +26,12 @@ export async function open({ doctored, args } = {}) {
   const faults = [];
   return {
     ...server,
+    closeServer: server.close,
     browser,
     faults,
+    /** Without the service worker unless asked for: it would answer in the place of a doctored server. */
     async page(options = {}, prepare = async () => {}) {
-      const context = await browser.newContext(options);
+      const context = await browser.newContext({ serviceWorkers: 'block', ...options });
       context.setDefaultTimeout(PATIENCE);
       const page = await context.newPage();
       page.on('pageerror', (error) => faults.push(String(error)));
@@ -83,6 +85,34 @@ export async function resultOf(page, act) {
     const { state, text, score, ms } = document.getElementById('result').dataset;
     return { state, text, score: Number(score), ms: Number(ms), shown: document.getElementById('caption').textContent };
   });
+}
+
+/** Waits until no picture of the list waits or is in work, and gives what its rows say. */
+export async function rowsOf(page, timeout = PATIENCE) {
+  await page.waitForFunction(
+    () =>
+      document.querySelectorAll('#rows li').length > 0 &&
+      document.querySelectorAll('#rows li:is([data-state=waiting], [data-state=working])').length === 0,
+    null,
+    { timeout },
+  );
+  return page.evaluate(() =>
+    [...document.querySelectorAll('#rows li')].map((row) => ({
+      state: row.dataset.state,
+      name: row.querySelector('.row-name').textContent,
+      caption: row.querySelector('.row-caption').textContent,
+    })),
+  );
+}
+
+/** What the live region says from now on, every change of it: call the result to get the list. */
+export async function listen(page) {
+  await page.evaluate(() => {
+    window.said = [];
+    const region = document.getElementById('announcer');
+    new MutationObserver(() => window.said.push(region.textContent)).observe(region, { childList: true, characterData: true, subtree: true });
+  });
+  return () => page.evaluate(() => window.said);
 }
 
 /** A file's bytes and type in the form that Playwright's file inputs take. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
+import { animatedWebp, gif, png } from './bad-pictures.mjs';
 import { open, photos } from './helpers.mjs';
 import { withOrientation } from './jpeg.mjs';
 
@@ -30,7 +31,13 @@ describe('the package', () => {
   });
 
   test('exports what its types say', async () => {
-    assert.deepEqual(await page.evaluate(() => Object.keys(soliModule).sort()), ['Captioner', 'SoliError']);
+    assert.deepEqual(await page.evaluate(() => Object.keys(soliModule).sort()), [
+      'Captioner',
+      'SoliError',
+      'UNSURE_BELOW',
+      'confidence',
+      'sentence',
+    ]);
   });
 
   test('says what is loaded, and works in a worker', async () => {
@@ -88,7 +95,8 @@ describe('the package', () => {
         foreign,
         offscreen: draw(new OffscreenCanvas(width, height)),
         bitmap: await createImageBitmap(photo),
-        pixels: canvas.getContext('2d').getImageData(0, 0, width, height),
+        imageData: canvas.getContext('2d').getImageData(0, 0, width, height),
+        pixels: { data: canvas.getContext('2d').getImageData(0, 0, width, height).data, width, height },
         frame: new VideoFrame(canvas, { timestamp: 0 }),
         video,
         string: URL.createObjectURL(photo),
@@ -99,7 +107,7 @@ describe('the package', () => {
       return texts;
     });
     for (const [kind, text] of Object.entries(captions)) assert.equal(text, captions.blob, kind);
-    assert.equal(Object.keys(captions).length, 13);
+    assert.equal(Object.keys(captions).length, 14);
   });
 
   test('a canvas is captioned as it was at the moment of the call', async () => {
@@ -177,9 +185,34 @@ describe('the package', () => {
       nothing: ['unsupported-source', () => undefined],
       'a div': ['unsupported-source', () => document.createElement('div')],
       'bytes without a Blob': ['unsupported-source', () => new Uint8Array(8)],
+      'an object that holds no pixels': ['unsupported-source', () => ({ width: 2, height: 2 })],
+      'pixels without alpha': ['invalid-image', () => ({ data: new Uint8Array(12), width: 2, height: 2 })],
+      'no pixels': ['invalid-image', () => ({ data: new Uint8Array(0), width: 0, height: 0 })],
+      'sizes that are no numbers': ['invalid-image', () => ({ data: new Uint8Array(4), width: '1', height: 1 })],
+      'an ImageData whose pixels were taken away': [
+        'invalid-image',
+        () => {
+          const pixels = new ImageData(8, 8);
+          structuredClone(pixels.data, { transfer: [pixels.data.buffer] });
+          return pixels;
+        },
+      ],
       'an empty Blob': ['decode-failed', () => new Blob([])],
       'words in a Blob': ['decode-failed', () => new Blob(['words'], { type: 'image/png' })],
       'half of a PNG header': ['decode-failed', () => new Blob([new Uint8Array([0x89, 0x50, 0x4e, 0x47])])],
+      'the first nine tenths of a JPEG': ['decode-failed', () => photo.slice(0, photo.size * 0.9)],
+      'a video that lost its source': [
+        'decode-failed',
+        async () => {
+          const canvas = document.createElement('canvas');
+          canvas.getContext('2d').fillRect(0, 0, 9, 9);
+          const video = Object.assign(document.createElement('video'), { muted: true, srcObject: canvas.captureStream() });
+          await video.play();
+          video.srcObject = null;
+          video.load();
+          return video;
+        },
+      ],
       'a broken img': [
         'decode-failed',
         () => Object.assign(new Image(), { src: URL.createObjectURL(new Blob(['words'])) }),
@@ -239,12 +272,216 @@ describe('the package', () => {
     });
   });
 
+  test('an animated picture is captioned by its first frame', async () => {
+    const stills = await page.evaluate(async () => {
+      const still = async (colour) => {
+        const context = new OffscreenCanvas(32, 32).getContext('2d');
+        context.fillStyle = colour;
+        context.fillRect(4, 4, 20, 20);
+        return Array.from(new Uint8Array(await (await context.canvas.convertToBlob({ type: 'image/webp', quality: 0.5 })).arrayBuffer()));
+      };
+      return [await still('red'), await still('blue')];
+    });
+    const [red, blue] = stills.map((bytes) => Buffer.from(bytes));
+    assert.equal(red.toString('latin1', 12, 16), 'VP8 ', 'opaque, so a simple file');
+    const files = {
+      gif: [gif(0), gif(1), gif(0, 1)],
+      webp: [red, blue, animatedWebp([red, blue], 32, 32)],
+    };
+    for (const [kind, bytes] of Object.entries(files)) {
+      const [first, second, animated] = await page.evaluate(
+        async ([kind, files]) => {
+          const { readPixels } = await import(new URL('pkg/source.js', location.href).href);
+          const seen = [];
+          for (const bytes of files) {
+            const blob = new Blob([new Uint8Array(bytes)], { type: `image/${kind}` });
+            const { data } = await readPixels(blob);
+            seen.push({ pixels: Array.from(data), text: (await soli.caption(blob)).text });
+          }
+          return seen;
+        },
+        [kind, bytes.map((file) => [...file])],
+      );
+      assert.deepEqual(animated, first, kind);
+      assert.notDeepEqual(second.pixels, first.pixels, `${kind}: the frames differ`);
+    }
+  });
+
+  test('a picture 20,000 pixels wide is captioned', async () => {
+    const text = await page.evaluate(
+      async (bytes) => (await soli.caption(new Blob([new Uint8Array(bytes)], { type: 'image/png' }))).text,
+      [...png(20_000, 40)],
+    );
+    assert.ok(text.length > 0);
+  });
+
   test('options outside their range: invalid-options', async () => {
     const errors = await page.evaluate(async () => {
       const bad = [{ beam: 0 }, { beam: 9 }, { beam: 2.5 }, { beam: '3' }, { maxTokens: 1 }, { maxTokens: NaN }];
       return Promise.all(bad.map((options) => failure(soli.caption(photo, options))));
     });
     for (const error of errors) assert.equal(error.code, 'invalid-options', JSON.stringify(error));
+  });
+
+  describe('captionAll', () => {
+    test('gives what caption gives, for every kind of iterable', async () => {
+      const { expected, given } = await page.evaluate(async () => {
+        const bitmap = await createImageBitmap(photo);
+        const sources = [photo, new ImageData(30, 20), bitmap];
+        const expected = [];
+        for (const source of sources) expected.push((await soli.caption(source, { beam: 2 })).text);
+        const iterables = {
+          list: sources,
+          set: new Set(sources),
+          promises: sources.map((source) => Promise.resolve(source)),
+          generator: (function* () {
+            yield* sources;
+          })(),
+          async: (async function* () {
+            for (const source of sources) {
+              await new Promise((resolve) => setTimeout(resolve));
+              yield source;
+            }
+          })(),
+        };
+        const given = {};
+        for (const [name, iterable] of Object.entries(iterables)) {
+          given[name] = [];
+          for await (const { index, source, caption, error } of soli.captionAll(iterable, { beam: 2 })) {
+            given[name][index] = source === sources[index] && error === null && caption.text;
+          }
+        }
+        return { expected, given };
+      });
+      for (const [name, texts] of Object.entries(given)) assert.deepEqual(texts, expected, name);
+    });
+
+    test('never has more in work than asked for, and reads no further than the caller does', async () => {
+      const seen = await page.evaluate(async () => {
+        const seen = [];
+        for (const concurrency of [1, 3]) {
+          let pulled = 0;
+          let taken = 0;
+          let most = 0;
+          const sources = (function* () {
+            for (let i = 0; i < 9; i += 1) {
+              pulled += 1;
+              most = Math.max(most, pulled - taken);
+              yield new ImageData(8, 8);
+            }
+          })();
+          for await (const _ of soli.captionAll(sources, { concurrency, beam: 1 })) {
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            taken += 1;
+          }
+          seen.push([concurrency, most, taken]);
+        }
+        return seen;
+      });
+      assert.deepEqual(seen, [[1, 1, 9], [3, 3, 9]]);
+    });
+
+    test('a bad picture is a result; the others go on', async () => {
+      const codes = await page.evaluate(async () => {
+        const codes = [];
+        for await (const { index, error } of soli.captionAll([photo, new Blob(['words']), 5, photo])) {
+          codes[index] = error?.code ?? null;
+        }
+        return codes;
+      });
+      assert.deepEqual(codes, [null, 'decode-failed', 'unsupported-source', null]);
+    });
+
+    test('leaving the loop, aborting and disposing end what is in work, and the sources', async () => {
+      const outcome = await page.evaluate(async () => {
+        const outcome = {};
+        const forever = () =>
+          (async function* () {
+            try {
+              for (;;) yield new ImageData(8, 8);
+            } finally {
+              outcome.closed = (outcome.closed ?? 0) + 1;
+            }
+          })();
+        for await (const _ of soli.captionAll(forever(), { beam: 1 })) break;
+
+        const stop = new AbortController();
+        const aborted = (async () => {
+          for await (const _ of soli.captionAll(forever(), { signal: stop.signal, beam: 1 })) stop.abort();
+        })();
+        outcome.aborted = (await failure(aborted)).code;
+
+        const mine = await soliModule.Captioner.load({ weights });
+        const disposed = (async () => {
+          for await (const _ of mine.captionAll(forever(), { beam: 1 })) mine.dispose();
+        })();
+        outcome.disposed = (await failure(disposed)).code;
+
+        // A source that never gives its next picture does not hold anybody up.
+        const late = new AbortController();
+        const stuck = soli.captionAll({ [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }) }, { signal: late.signal });
+        const waiting = failure(stuck.next());
+        late.abort();
+        outcome.stuck = (await waiting).code;
+
+        const broken = soli.captionAll(
+          (function* () {
+            throw new RangeError('no more');
+          })(),
+        );
+        outcome.thrown = (await failure(broken.next())).code;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return outcome;
+      });
+      assert.deepEqual(outcome, {
+        closed: 3,
+        aborted: 'AbortError',
+        disposed: 'disposed',
+        stuck: 'AbortError',
+        thrown: 'RangeError',
+      });
+    });
+
+    test('bad options are told at once', async () => {
+      const codes = await page.evaluate(() =>
+        [
+          () => soli.captionAll(5),
+          () => soli.captionAll('cat.jpg'),
+          () => soli.captionAll([], { concurrency: 0 }),
+          () => soli.captionAll([], { concurrency: 1.5 }),
+          () => soli.captionAll([], { beam: 9 }),
+        ].map((call) => {
+          try {
+            call();
+            return null;
+          } catch (error) {
+            return error.code;
+          }
+        }),
+      );
+      assert.deepEqual(codes, Array(5).fill('invalid-options'));
+    });
+  });
+
+  test('a sentence says when it is a guess', async () => {
+    const worded = await page.evaluate(() => {
+      const { sentence, confidence } = soliModule;
+      return [
+        sentence({ text: 'a dog runs', score: -3 }),
+        sentence({ text: 'a dog runs', score: -0.1 }),
+        sentence({ text: 'a dog runs', score: -0.1 }, { threshold: 0.95 }),
+        sentence({ text: '', score: 0 }),
+        sentence({ text: 'a dog runs', score: -0.1, confidence: 0.3 }),
+        confidence({ score: 0 }),
+        confidence({ score: Math.log(0.5) }),
+        confidence({ score: 0, confidence: 0.25 }),
+      ];
+    });
+    assert.deepEqual(worded.slice(0, 4), ['May show: a dog runs.', 'A dog runs.', 'May show: a dog runs.', '']);
+    assert.equal(worded[4], 'May show: a dog runs.');
+    assert.equal(worded[5], 1);
+    assert.ok(Math.abs(worded[6] - 0.5) < 1e-12);
+    assert.equal(worded[7], 0.25);
   });
 
   describe('weights', () => {
@@ -468,6 +705,29 @@ describe('without a worker the page itself captions', () => {
         await world.close();
       }
     });
+  }
+});
+
+test('loading warms up, unless it is told not to', async () => {
+  const count = `
+    const { caption } = WebCaptioner.prototype;
+    WebCaptioner.prototype.caption = function (...given) {
+      globalThis.captioned = (globalThis.captioned ?? 0) + 1;
+      return caption.apply(this, given);
+    };
+  `;
+  const world = await open({ doctored: { '/pkg/wasm/soli.js': (body) => `${body}\n${count}` } });
+  try {
+    const page = await world.blank((page) => page.addInitScript(() => delete window.Worker));
+    const counts = await page.evaluate(async () => {
+      await soliModule.Captioner.load({ weights, warmUp: false });
+      const cold = window.captioned ?? 0;
+      await soliModule.Captioner.load({ weights });
+      return [cold, window.captioned];
+    });
+    assert.deepEqual(counts, [0, 1]);
+  } finally {
+    await world.close();
   }
 });
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { precache, weightsCard } from '../../xtask/page.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -16,28 +17,43 @@ const TYPES = {
   '.safetensors': 'application/octet-stream',
   '.svg': 'image/svg+xml',
   '.wasm': 'application/wasm',
+  '.webmanifest': 'application/manifest+json',
 };
 
+/** Files that `cargo xtask page` makes: here they are never older than what they are made of. */
+const MADE = { '/precache.js': precache, '/models/soli.json': weightsCard };
+
 /**
- * @param {Record<string, (body: Buffer | null, response: import('node:http').ServerResponse) => Buffer | string | null | Promise<null>>} doctored
+ * @param {Record<string, (body: Buffer | null, response: import('node:http').ServerResponse, request: import('node:http').IncomingMessage) => Buffer | string | null | Promise<null>>} doctored
  *   paths whose content is changed on the way: gets the file's content (null if there is none), gives what to send,
  *   or null if it answered by itself
- * @returns {Promise<{ url: string, origin: string, close(): Promise<void> }>}
+ * @param {{ headers?: Record<string, string> }} [options] headers of every answer
+ * @returns {Promise<{ url: string, origin: string, asked: { method: string, url: string, headers: object }[], close(): Promise<void> }>}
+ *   `asked`: every request so far
  */
-export async function serve(doctored = {}) {
+export async function serve(doctored = {}, { headers = {} } = {}) {
+  const asked = [];
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
-    let body = await readFile(locate(path)).catch(() => null);
+    asked.push({ method: request.method, url: request.url, headers: request.headers });
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    let body = path in MADE ? Buffer.from(await MADE[path]()) : await readFile(locate(path)).catch(() => null);
     const type = TYPES[extname(path)] ?? (path.endsWith('/') ? TYPES['.html'] : 'application/octet-stream');
     response.setHeader('content-type', type);
     response.setHeader('cache-control', 'no-store');
     if (path in doctored) {
-      body = await doctored[path](body, response);
+      body = await doctored[path](body, response, request);
       if (body === null) return;
     }
     if (body === null) {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
       return;
+    }
+    const from = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1];
+    if (from !== undefined && Number(from) < body.length) {
+      response.statusCode = 206;
+      response.setHeader('content-range', `bytes ${from}-${body.length - 1}/${body.length}`);
+      body = body.subarray(Number(from));
     }
     response.setHeader('content-length', Buffer.byteLength(body));
     response.end(body);
@@ -46,6 +62,7 @@ export async function serve(doctored = {}) {
   const origin = `http://127.0.0.1:${server.address().port}`;
   return {
     origin,
+    asked,
     url: `${origin}/`,
     close: () =>
       new Promise((resolve) => {

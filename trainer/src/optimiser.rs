@@ -30,6 +30,7 @@ struct Slot {
     var: Var,
     trunk: bool,
     decay: bool,
+    frozen: bool,
     mean: Vec<f32>,
     square: Vec<f32>,
     ema: Vec<f32>,
@@ -67,10 +68,18 @@ impl AdamW {
                 let ema = var.flatten_all()?.to_vec1::<f32>()?;
                 let zeros = vec![0f32; ema.len()];
                 let (trunk, decay) = (is_trunk(&name), var.rank() >= 2 && !name.contains("position"));
-                Ok((name, Slot { var, trunk, decay, mean: zeros.clone(), square: zeros, ema, steps: 0 }))
+                let frozen = false;
+                Ok((name, Slot { var, trunk, decay, frozen, mean: zeros.clone(), square: zeros, ema, steps: 0 }))
             })
             .collect::<Result<_>>()?;
         Ok(Self { slots, statistics })
+    }
+
+    /// Leaves the parameters with these names as they are from now on.
+    pub fn freeze(&mut self, names: &[&str]) {
+        for (name, slot) in &mut self.slots {
+            slot.frozen |= names.contains(&name.as_str());
+        }
     }
 
     /// Takes one step and returns the length of the gradient before clipping. Nothing changes if that is not finite.
@@ -81,7 +90,7 @@ impl AdamW {
         let grads: HashMap<&str, Vec<f32>> = self
             .slots
             .par_iter()
-            .filter(|(_, slot)| !slot.trunk || options.trunk_learning_rate > 0.0)
+            .filter(|(_, slot)| !slot.frozen && (!slot.trunk || options.trunk_learning_rate > 0.0))
             .filter_map(|(name, slot)| {
                 let grad = grads.get(&slot.var)?;
                 Some(grad.flatten_all().and_then(|g| g.to_vec1::<f32>()).map(|g| (name.as_str(), g)))

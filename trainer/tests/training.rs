@@ -128,6 +128,7 @@ ema_decay = 0.9
 [scst]
 samples = 3
 cross_entropy = 0.1
+temperature = 0.8
 
 [scst.views]
 flip = true
@@ -255,9 +256,23 @@ fn every_trainable_variable_gets_a_gradient() {
     }
 
     let cider = scst::references(&tiny.examples);
-    let (loss, reward) = scst::loss(&tiny.model, config, &batch, scst, &cider, false, 3).unwrap();
+    let (loss, [reward, entropy]) = scst::loss(&tiny.model, config, &batch, scst, &cider, false, 3).unwrap();
     tiny.check("self-critical", &loss, |_| true);
-    assert!((0.0..=10.0).contains(&reward));
+    assert!((0.0..=10.0).contains(&reward) && entropy > 0.0);
+
+    // A network sharpened to a temperature divides its logits by it.
+    let texts = [vec![vec![5u32, 6, 7]]];
+    let tokens = TokenBatch::new(&texts, config.latents(), config.decoder.max_tokens);
+    let embedding = tiny.model.embed(&batch.pixels.narrow(0, 0, 1).unwrap()).unwrap();
+    let logits = || {
+        let logits = tiny.model.decoder.forward(&tokens, &embedding, &mut Dropout::off()).unwrap();
+        logits.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    };
+    let before = logits();
+    scst::sharpen(&tiny.parameters, 0.5).unwrap();
+    for (before, after) in before.iter().zip(logits()) {
+        assert!((2.0 * before - after).abs() < 1e-4, "{before} {after}");
+    }
 
     // The Siamese loss reads the embedding; nothing of the decoder, and not the places' marks, which all share.
     let embed = |pixels| tiny.model.embed(pixels).unwrap();

@@ -4,7 +4,9 @@ mod bench;
 mod checks;
 mod cmd;
 mod demo;
+mod extension;
 mod lint;
+mod page;
 mod paths;
 mod serve;
 mod setup;
@@ -31,12 +33,19 @@ enum Verb {
     Setup(setup::Args),
     /// Build the browser's WebAssembly module into pkg/wasm.
     Build,
+    /// Write down the page's files and weights with their hashes; `build`, `serve`, `demo` and `test` do it too.
+    Page,
     /// Serve the page of an earlier `build` until Ctrl-C.
     Serve(serve::Port),
     /// Set up, build, caption the bundled photographs in headless Chromium, then serve the page.
     Demo(demo::Args),
+<<<<<<< HEAD
+    /// Pack the browser extension: a folder and a zip file each for Chromium and Firefox, and lint both.
+    Extension,
+=======
     /// Measure soli beside other runtimes in headless Chromium, and write docs/performance.md.
     Bench(bench::Args),
+>>>>>>> kernels
     /// Everything: formatting, lints, documentation, native and browser tests.
     Test,
     /// Formatting, clippy, documentation and licences, without any test.
@@ -48,9 +57,14 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Setup(args) => setup::run(&args).map(done),
         Verb::Build => wasm::run().map(done),
+        Verb::Page => page::run().map(done),
         Verb::Serve(args) => serve::run(&args).map(done),
         Verb::Demo(args) => demo::run(&args).map(done),
+<<<<<<< HEAD
+        Verb::Extension => extension::run().map(done),
+=======
         Verb::Bench(args) => bench::run(&args).map(done),
+>>>>>>> kernels
         Verb::Test => test::run(),
         Verb::Lint => lint::run(),
     };

@@ -23,6 +23,11 @@ pub fn e2e() -> PathBuf {
     root().join("tests").join("e2e")
 }
 
+/// The sources of the browser extension, and of what packs it.
+pub fn extension() -> PathBuf {
+    root().join("extension")
+}
+
 /// The user's cache folder for tools, `SOLI_CACHE` if that is set.
 pub fn cache() -> Result<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, header};
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::{paths, ui, wasm};
+use crate::{page, paths, ui, wasm};
 
 /// Where to serve.
 #[derive(clap::Args)]
@@ -27,6 +27,7 @@ pub struct Port {
 pub fn run(args: &Port) -> Result<()> {
     let site = Site::start(args.port)?;
     wasm::check_page()?;
+    page::run()?;
     site.announce_and_wait()
 }
 

@@ -17,6 +17,9 @@ pub const BUILD: &[Tool] = &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt]
 /// What `demo` needs.
 pub const DEMO: &[Tool] =
     &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Chromium, Tool::NodePackages];
+/// What `extension` needs.
+pub const EXTENSION: &[Tool] =
+    &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::ExtensionPackages];
 /// What `bench` needs; its Node packages are its own.
 pub const BENCH: &[Tool] =
     &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Chromium, Tool::NodePackages];
@@ -31,6 +34,7 @@ pub const TEST: &[Tool] = &[
     Tool::Geckodriver,
     Tool::WasmOpt,
     Tool::NodePackages,
+    Tool::ExtensionPackages,
     Tool::Chromium,
     Tool::Chromedriver,
     Tool::Firefox,
@@ -48,6 +52,7 @@ pub struct Args {
 enum Verb {
     Build,
     Demo,
+    Extension,
     Lint,
     Test,
 }
@@ -60,6 +65,7 @@ pub fn run(args: &Args) -> Result<()> {
     let tools = match args.verb {
         Verb::Build => BUILD,
         Verb::Demo => DEMO,
+        Verb::Extension => EXTENSION,
         Verb::Lint => LINT,
         Verb::Test => TEST,
     };
@@ -139,6 +145,7 @@ fn see_to(tool: Tool) -> std::result::Result<Found, String> {
         Tool::Firefox => browsers::firefox(),
         Tool::Geckodriver => crates::geckodriver(),
         Tool::NodePackages => node::packages(),
+        Tool::ExtensionPackages => node::extension_packages(),
     };
     match outcome {
         Ok(found) => {

@@ -10,7 +10,7 @@ use crate::cmd::Cmd;
 use crate::serve::Site;
 use crate::setup::{self, Toolbox};
 use crate::tools::Tool;
-use crate::{paths, wasm};
+use crate::{extension, page, paths, wasm};
 
 /// Seconds that one browser may take for tests/web.rs: a busy machine is slow, a hanging one must end.
 const BROWSER_SECONDS: &str = "600";
@@ -31,6 +31,7 @@ pub fn run() -> Result<ExitCode> {
         tools.path(Tool::NodePackages)?;
         Cmd::npm().args(["run", "--silent", "types"]).dir(&paths::e2e()).run()
     });
+    checks.step("browser extension", || extension::pack(&tools));
     checks.step("end to end", || end_to_end(&tools));
     Ok(checks.close())
 }
@@ -50,10 +51,12 @@ fn wasm_pack(tools: &Toolbox, browser: &str, executable: Tool, driver: Tool) -> 
     tools.toolchain.apply(cmd).run()
 }
 
-/// The page and the npm package, by the tests in tests/e2e.
+/// The page, the npm package and the extension, by the tests in tests/e2e.
 fn end_to_end(tools: &Toolbox) -> Result<()> {
     tools.path(Tool::NodePackages)?;
+    tools.path(Tool::ExtensionPackages)?;
     wasm::check_page()?;
+    page::run()?;
     let site = Site::start(0)?;
     Cmd::npm()
         .args(["test", "--silent"])

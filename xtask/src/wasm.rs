@@ -11,7 +11,7 @@ use crate::cmd::Cmd;
 use crate::setup::{self, Toolbox};
 use crate::tools::Tool;
 use crate::tools::wasm_target::TARGET;
-use crate::{paths, ui};
+use crate::{page, paths, ui};
 
 /// Cargo's profile for the module, and for the tests in browsers: so they share their compiled dependencies.
 pub const PROFILE: &str = "wasm";
@@ -48,6 +48,10 @@ pub fn build(tools: &Toolbox) -> Result<()> {
             .with_context(|| format!("cannot write {}", stamp.display()))?;
     }
     print_sizes(&module)?;
+    // The page's list of files names the module by its hash. Without weights there is no page yet.
+    if weights().is_file() {
+        page::run()?;
+    }
     ui::step("built", "pkg/wasm", started);
     Ok(())
 }

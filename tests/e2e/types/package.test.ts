@@ -1,6 +1,7 @@
 /** What a TypeScript user may and may not write; compiled by `npm run types`, never run. */
-import { Captioner, SoliError } from 'soli-captioner';
-import type { Caption, CaptionOptions, PictureSource, SoliErrorCode, WeightsSource } from 'soli-captioner';
+import { Captioner, SoliError, UNSURE_BELOW, confidence, sentence } from 'soli-captioner';
+import type { Caption, CaptionAllResult, CaptionOptions, PictureSource, SoliErrorCode, WeightsSource } from 'soli-captioner';
+import { SoliCaptionElement } from 'soli-captioner/element';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function same<T extends true>(): T | undefined {
@@ -32,6 +33,34 @@ export async function allowed(image: HTMLImageElement, file: File, frame: VideoF
   return caption;
 }
 
+export async function many(soli: Captioner, files: FileList, signal: AbortSignal): Promise<string[]> {
+  await Captioner.load({ weights: '/soli.safetensors', warmUp: false });
+  await soli.caption({ data: new Uint8ClampedArray(4), width: 1, height: 1 });
+  const texts: string[] = [];
+  for await (const result of soli.captionAll(files, { concurrency: 3, beam: 2, signal })) {
+    same<Equal<typeof result.source, File>>();
+    same<Equal<typeof result, CaptionAllResult<File>>>();
+    if (result.error) texts[result.index] = result.error.message;
+    else texts[result.index] = sentence(result.caption, { threshold: UNSURE_BELOW });
+  }
+  for await (const { caption } of soli.captionAll([Promise.resolve('a.jpg')])) {
+    same<Equal<typeof caption, Caption | null>>();
+    const share: number = caption ? confidence(caption) : 0;
+    texts.push(String(share));
+  }
+  return texts;
+}
+
+export function element(soli: Captioner): void {
+  const element = document.createElement('soli-caption');
+  same<Equal<typeof element, SoliCaptionElement>>();
+  element.weights = '/soli.safetensors';
+  element.threshold = 0.5;
+  element.captioner = soli;
+  // @ts-expect-error a confidence is a number
+  element.threshold = 'high';
+}
+
 export function failure(error: unknown): SoliErrorCode | null {
   if (!(error instanceof SoliError)) return null;
   const message: string = error.message;
@@ -49,6 +78,12 @@ export async function refused(soli: Captioner, image: HTMLImageElement): Promise
   await soli.caption(document.createElement('div'));
   // @ts-expect-error the options' names are checked
   await soli.caption(image, { beams: 3 });
+  // @ts-expect-error bytes alone are no picture
+  await soli.caption(new Uint8Array(8));
+  // @ts-expect-error a number is no list
+  soli.captionAll(5);
+  // @ts-expect-error a list of numbers is no list of pictures
+  soli.captionAll([5]);
   // @ts-expect-error a beam is a number
   await soli.caption(image, { beam: '3' });
   // @ts-expect-error what is loaded does not change

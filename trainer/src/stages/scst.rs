@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::mpsc::Receiver;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use soli::config::ModelConfig;
 use soli::decoder::{Dropout, TokenBatch};
 use soli::kernels::cross_entropy::cross_entropy;
 use soli::model::Model;
-use soli::vocab::END;
+use soli::vocab::{END, START, UNKNOWN};
 
 use super::Context;
 use super::captions::next_batch;
@@ -25,6 +25,7 @@ use crate::data::Report;
 use crate::data::batches::{Batch, Plan, TokenExample};
 use crate::data::views::Views;
 use crate::metrics::cider::Cider;
+use crate::parameters::Parameters;
 use crate::sample::{Sample, sample};
 
 /// The table `[scst]` of a recipe.
@@ -33,6 +34,11 @@ use crate::sample::{Sample, sample};
 pub struct ScstStage {
     /// Captions drawn for each picture, at least 2: each is compared with the mean of the others.
     pub samples: usize,
+    /// Temperature, above 0, at which the captioner draws. Label smoothing has taught it to give every word a little
+    /// probability, so that at 1 most captions drawn hold a word that makes no sense, and there is little to compare. The
+    /// network is sharpened to it once, at the start: what draws is what is trained, and what describes afterwards.
+    #[serde(default = "default_temperature")]
+    pub temperature: f64,
     /// Weight of the cross-entropy on the true captions beside the reward, which keeps the language natural.
     #[serde(default)]
     pub cross_entropy: f32,
@@ -42,6 +48,10 @@ pub struct ScstStage {
     pub schedule: Schedule,
 }
 
+fn default_temperature() -> f64 {
+    1.0
+}
+
 impl ScstStage {
     /// What its numbers have to be.
     pub fn checks(&self) -> Vec<Check> {
@@ -49,6 +59,7 @@ impl ScstStage {
         checks.extend(self.views.checks("scst.views"));
         checks.push(Check::new("scst", "samples", self.samples as f64, self.samples > 1, "be at least 2"));
         checks.push(Check::not_negative("scst", "cross_entropy", self.cross_entropy.into()));
+        checks.push(Check::new("scst", "temperature", self.temperature, self.temperature > 0.0, "be above 0"));
         checks
     }
 }
@@ -75,7 +86,18 @@ pub fn advantages(rewards: &[f32]) -> Vec<f32> {
     rewards.iter().map(|reward| reward - (total - reward) / others).collect()
 }
 
-/// A step's loss, differentiable, and the mean reward of what was drawn.
+/// Logits in which no probability is left for what is never drawn. The reward would not hold it back: whatever those
+/// tokens took from the others, drawing without them would hide.
+fn without_forbidden(logits: &Tensor) -> candle_core::Result<Tensor> {
+    let mut mask = vec![0f32; logits.dim(1)?];
+    for token in [START, UNKNOWN] {
+        mask[token as usize] = -1e9;
+    }
+    let len = mask.len();
+    logits.broadcast_add(&Tensor::from_vec(mask, (1, len), logits.device())?)
+}
+
+/// A step's loss, differentiable, with the mean reward of what was drawn and its mean negative log-probability a token.
 ///
 /// # Errors
 /// If the batch does not fit the model.
@@ -87,7 +109,7 @@ pub fn loss(
     cider: &Cider<u32>,
     frozen: bool,
     seed: u64,
-) -> candle_core::Result<(Tensor, f32)> {
+) -> candle_core::Result<(Tensor, [f32; 2])> {
     let features = model.trunk.forward(&batch.pixels)?;
     let embeddings = model.embedding.forward(&if frozen { features.detach() } else { features })?;
     let longest = config.decoder.max_tokens;
@@ -131,12 +153,21 @@ pub fn loss(
         };
     }
     let tokens = TokenBatch::new(&captions, config.latents(), longest);
+    for (weight, target) in weights.iter_mut().zip(&tokens.targets) {
+        // An unknown word of a true caption cannot be learned here.
+        if *target == UNKNOWN {
+            *weight = 0.0;
+        }
+    }
     let logits = model.decoder.forward(&tokens, &embeddings, &mut Dropout::off())?;
-    let rows = cross_entropy(&logits, &tokens.targets, 0.0)?;
+    let rows = cross_entropy(&without_forbidden(&logits)?, &tokens.targets, 0.0)?;
     let count = rewards.iter().map(Vec::len).sum::<usize>().max(1);
     let mean = rewards.iter().flatten().sum::<f32>() / count as f32;
+    let surprises = rows.to_vec1::<f32>()?;
+    let drawn_rows = surprises.iter().zip(&true_rows).filter(|(_, truth)| !**truth);
+    let entropy = drawn_rows.map(|(surprise, _)| surprise).sum::<f32>() / drawn_tokens.max(1) as f32;
     let weights = Tensor::from_vec(weights, rows.shape(), &Device::Cpu)?;
-    Ok(((rows * weights)?.sum_all()?, mean))
+    Ok(((rows * weights)?.sum_all()?, [mean, entropy]))
 }
 
 struct Scst<'a> {
@@ -147,10 +178,24 @@ struct Scst<'a> {
     batches: Option<Receiver<candle_core::Result<Batch>>>,
 }
 
-/// What the stage minimises.
+/// Divides the logits by `temperature`: they are linear in the last norm's scale and shift and the output's bias.
 ///
 /// # Errors
-/// None yet; as other stages'.
+/// If the parameters lack one of them.
+pub fn sharpen(parameters: &Parameters, temperature: f64) -> Result<()> {
+    let vars = parameters.vars();
+    for name in ["decoder.norm.gamma", "decoder.norm.beta", "decoder.output.bias"] {
+        let var = vars.get(name).with_context(|| format!("the network has no parameter `{name}`"))?;
+        var.set(&(var.as_tensor() / temperature)?)?;
+    }
+    Ok(())
+}
+
+/// What the stage minimises. Sharpens the network to the stage's temperature; a checkpoint's values, if there is one,
+/// replace it afterwards.
+///
+/// # Errors
+/// If the network cannot be sharpened.
 pub fn objective<'a>(context: &'a Context<'a>, stage: &'a ScstStage) -> Result<Box<dyn Objective + 'a>> {
     let plan = Plan {
         seed: context.recipe.seed,
@@ -160,6 +205,7 @@ pub fn objective<'a>(context: &'a Context<'a>, stage: &'a ScstStage) -> Result<B
         pairing: None,
     };
     let cider = references(&context.inputs.train);
+    sharpen(context.parameters, stage.temperature)?;
     Ok(Box::new(Scst { context, stage, plan, cider, batches: None }))
 }
 
@@ -173,7 +219,13 @@ impl Objective for Scst<'_> {
     }
 
     fn terms(&self) -> &'static [&'static str] {
-        &["reward"]
+        &["reward", "entropy"]
+    }
+
+    /// Words that are hardly ever drawn get hardly any gradient here, of whatever sign the batch's mean advantage has,
+    /// and AdamW makes full steps of it all the same. Cross-entropy would hold them down, the reward does not.
+    fn frozen(&self) -> &'static [&'static str] {
+        &["decoder.embedding.weight", "decoder.output.bias"]
     }
 
     fn describes(&self) -> bool {
@@ -188,11 +240,11 @@ impl Objective for Scst<'_> {
         let batch = next_batch(self.batches.as_ref(), report)?;
         let images = batch.captions.len();
         if images == 0 {
-            return Ok(Outcome { loss: None, images, terms: vec![f32::NAN] });
+            return Ok(Outcome { loss: None, images, terms: vec![f32::NAN; 2] });
         }
         let config = &self.context.recipe.model;
-        let (loss, reward) =
+        let (loss, terms) =
             loss(self.context.model, config, &batch, self.stage, &self.cider, step.frozen, step.seed)?;
-        Ok(Outcome { loss: Some(loss), images, terms: vec![reward] })
+        Ok(Outcome { loss: Some(loss), images, terms: terms.to_vec() })
     }
 }

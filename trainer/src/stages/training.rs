@@ -31,6 +31,10 @@ pub trait Objective {
     fn terms(&self) -> &'static [&'static str];
     /// Whether the network can be asked for captions while this stage trains.
     fn describes(&self) -> bool;
+    /// Names of the parameters that this stage leaves as they are, beside a frozen trunk.
+    fn frozen(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// Says which steps will be asked for, in order: batches may be made ahead.
     fn begin(&mut self, steps: Range<usize>);
     /// The loss of the next step.
@@ -74,6 +78,7 @@ pub fn train(
     let per_epoch = objective.steps_per_epoch();
     let steps = per_epoch * schedule.epochs;
     let mut optimiser = AdamW::new(context.parameters.vars())?;
+    optimiser.freeze(objective.frozen());
     let mut progress = Progress {
         recipe: identity,
         words: context.inputs.vocabulary.words().to_vec(),

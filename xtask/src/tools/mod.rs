@@ -37,6 +37,8 @@ pub enum Tool {
     Geckodriver,
     /// Node and the packages of tests/e2e.
     NodePackages,
+    /// The packages that pack and check the browser extension.
+    ExtensionPackages,
 }
 
 impl Tool {
@@ -53,6 +55,7 @@ impl Tool {
             Self::Firefox => "firefox",
             Self::Geckodriver => "geckodriver",
             Self::NodePackages => "node packages",
+            Self::ExtensionPackages => "for extension",
         }
     }
 }

@@ -37,8 +37,19 @@ pub fn node() -> Result<Found> {
 /// # Errors
 /// When npm cannot install them.
 pub fn packages() -> Result<Found> {
+    packages_of(&paths::e2e(), "npm-e2e")
+}
+
+/// The packages that extension/package.json names; the path is their folder.
+///
+/// # Errors
+/// When npm cannot install them.
+pub fn extension_packages() -> Result<Found> {
+    packages_of(&paths::extension(), "npm-extension")
+}
+
+fn packages_of(folder: &Path, log: &str) -> Result<Found> {
     let node = node()?;
-    let folder = paths::e2e();
     let installed = folder.join("node_modules");
     let stamp = modified(&installed.join(".package-lock.json"));
     let wanted = [folder.join("package.json"), folder.join("package-lock.json")];
@@ -48,9 +59,9 @@ pub fn packages() -> Result<Found> {
         Cmd::npm()
             .args(["ci", "--no-audit", "--no-fund"])
             .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1")
-            .dir(&folder)
+            .dir(folder)
             .fix("check that the npm registry can be reached")
-            .logged("npm-e2e")?;
+            .logged(log)?;
     }
     let how = if fresh { "found" } else { "installed" };
     Ok(Found { path: installed, note: format!("{how}, node {}", node.note) })

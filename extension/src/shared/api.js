@@ -1,0 +1,40 @@
+/** The extension API: both browsers' namespaces answer with promises. */
+export const api = globalThis.browser ?? globalThis.chrome;
+
+/**
+ * Answers messages that are addressed to `to` with what `handlers[type]` returns or promises.
+ *
+ * Every context of the extension hears every message; the address keeps them apart. A failure travels as
+ * `{ error: { code, message } }`, because an Error does not survive the way.
+ */
+export function listen(to, handlers) {
+  api.runtime.onMessage.addListener((message, sender, respond) => {
+    if (message?.to !== to || !Object.hasOwn(handlers, message.type)) return false;
+    // `return true` and not a promise: that is what both browsers understand. The open answer also keeps Firefox's
+    // event page alive while a caption is made.
+    Promise.resolve()
+      .then(() => handlers[message.type](message, sender))
+      .then(
+        (value) => respond({ value: value ?? null }),
+        (error) => respond({ error: { code: error?.code ?? error?.name ?? 'internal', message: String(error?.message ?? error) } }),
+      );
+    return true;
+  });
+}
+
+/** An error with a code that travels between contexts. */
+export class RemoteError extends Error {
+  constructor({ code, message }) {
+    super(message);
+    this.name = 'RemoteError';
+    this.code = code;
+  }
+}
+
+/** Sends a message to another context of the extension and gives its answer. */
+export async function ask(to, type, rest = {}) {
+  const answer = await api.runtime.sendMessage({ to, type, ...rest });
+  if (!answer) throw new RemoteError({ code: 'no-answer', message: `nobody answered ${to} ${type}` });
+  if (answer.error) throw new RemoteError(answer.error);
+  return answer.value;
+}

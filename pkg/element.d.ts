@@ -1,0 +1,27 @@
+import type { Caption, Captioner } from './index.js';
+
+/**
+ * Writes the missing `alt` of the pictures inside it, and marks each with `data-soli-alt`. It never touches a picture
+ * with an `alt` (an empty one included) or another label, a hidden one, or one inside a link or a button.
+ */
+export class SoliCaptionElement extends HTMLElement {
+  /** Address of the weights; elements with the same address share a captioner. */
+  weights: string | null;
+  /** Confidence below which the text starts with "May show: "; 0 to 1. */
+  threshold: number;
+  /** A captioner to use instead of `weights`; the page keeps it and disposes of it. */
+  captioner: Captioner | null;
+}
+
+export interface SoliCaptionEventMap {
+  /** A text was written. */
+  'soli-caption': CustomEvent<{ image: HTMLImageElement; caption: Caption; alt: string }>;
+  /** No text could be written: a `SoliError`, usually. */
+  'soli-error': CustomEvent<{ image: HTMLImageElement; error: Error }>;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'soli-caption': SoliCaptionElement;
+  }
+}
