@@ -108,19 +108,26 @@ impl Scorer for packed::decoder::Generation<'_> {
 /// equals the lower token.
 fn highest(row: &[f32], keep: usize, allowed: impl Fn(u32) -> bool, best: &mut Vec<(f32, u32)>) {
     best.clear();
-    for (token, &log_probability) in (0u32..).zip(row) {
-        let full = best.len() == keep;
-        // Almost all tokens end here.
-        if full && best.last().is_none_or(|worst| log_probability <= worst.0) || !allowed(token) {
+    for (run, values) in row.chunks(RUN).enumerate() {
+        // Almost all runs end here.
+        if best.len() == keep
+            && let Some(&(worst, _)) = best.last()
+            && !values.iter().fold(false, |any, &x| any | (x > worst))
+        {
             continue;
         }
-        let place = best.partition_point(|other| other.0.total_cmp(&log_probability).is_ge());
-        if place < keep {
-            best.truncate(keep - 1);
-            best.insert(place, (log_probability, token));
+        for (token, &log_probability) in ((run * RUN) as u32..).zip(values) {
+            let place = best.partition_point(|other| other.0.total_cmp(&log_probability).is_ge());
+            if place < keep && allowed(token) {
+                best.truncate(keep - 1);
+                best.insert(place, (log_probability, token));
+            }
         }
     }
 }
+
+/// Tokens that [`highest`] passes over at once: some vectors full.
+const RUN: usize = 32;
 
 /// The best caption found for the embeddings (latents, width) of one picture.
 ///
@@ -191,4 +198,40 @@ pub fn search_with<S: Scorer>(
     let best = finished.into_iter().max_by(|a, b| a.rank().total_cmp(&b.rank()));
     // Nothing finishes only if the logits hold NaN throughout; then the live captions are as good as any.
     Ok(best.unwrap_or_else(|| live.swap_remove(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_are_those_of_a_full_sort() {
+        let mut state = 1u32;
+        for len in [1, 2, 5, 31, 32, 33, 100, 1000] {
+            for keep in [1, 2, 6, 16] {
+                let row: Vec<f32> = (0..len)
+                    .map(|_| {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        // Few different values, so that there are equals.
+                        -((state >> 24) as f32 / 8.0).floor()
+                    })
+                    .collect();
+                let allowed = |token: u32| token % 3 != 1;
+                let mut expected: Vec<(f32, u32)> =
+                    (0u32..).zip(&row).filter(|(t, _)| allowed(*t)).map(|(t, x)| (*x, t)).collect();
+                expected.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                expected.truncate(keep);
+                let mut found = Vec::new();
+                highest(&row, keep, allowed, &mut found);
+                assert_eq!(found, expected, "{keep} of {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_none_do_no_harm() {
+        let mut found = Vec::new();
+        highest(&[f32::NAN; 100], 3, |_| true, &mut found);
+        assert_eq!(found.len(), 3);
+    }
 }

@@ -39,13 +39,10 @@ enum Verb {
     Serve(serve::Port),
     /// Set up, build, caption the bundled photographs in headless Chromium, then serve the page.
     Demo(demo::Args),
-<<<<<<< HEAD
     /// Pack the browser extension: a folder and a zip file each for Chromium and Firefox, and lint both.
     Extension,
-=======
     /// Measure soli beside other runtimes in headless Chromium, and write docs/performance.md.
     Bench(bench::Args),
->>>>>>> kernels
     /// Everything: formatting, lints, documentation, native and browser tests.
     Test,
     /// Formatting, clippy, documentation and licences, without any test.
@@ -60,11 +57,8 @@ fn main() -> ExitCode {
         Verb::Page => page::run().map(done),
         Verb::Serve(args) => serve::run(&args).map(done),
         Verb::Demo(args) => demo::run(&args).map(done),
-<<<<<<< HEAD
         Verb::Extension => extension::run().map(done),
-=======
         Verb::Bench(args) => bench::run(&args).map(done),
->>>>>>> kernels
         Verb::Test => test::run(),
         Verb::Lint => lint::run(),
     };

@@ -331,12 +331,16 @@ unsafe fn attend_body<V: Vector>(
             map::<V>(scores, scores, count, &ExpOfDifference(most));
             let inverse = 1.0 / sum::<V>(scores, count, &Identity);
             let mut i = 0;
+            while i + 4 * V::LANES <= head {
+                mix::<V, 4>(memory, scores, inverse, h * head + i, out);
+                i += 4 * V::LANES;
+            }
             while i + V::LANES <= head {
-                mix::<V>(memory, scores, inverse, h * head + i, out);
+                mix::<V, 1>(memory, scores, inverse, h * head + i, out);
                 i += V::LANES;
             }
             while i < head {
-                mix::<Plain<1>>(memory, scores, inverse, h * head + i, out);
+                mix::<Plain<1>, 1>(memory, scores, inverse, h * head + i, out);
                 i += 1;
             }
         }
@@ -369,16 +373,30 @@ unsafe fn dot<V: Vector>(a: *const f32, b: *const f32, len: usize) -> f32 {
     }
 }
 
-/// The weighted sum of the values, from column `at` on.
+/// The weighted sum of the values in `N` vectors of columns from column `at` on.
+///
+/// # Safety
+/// The columns, the rows of `memory` and their weights are there.
 #[inline(always)]
-unsafe fn mix<V: Vector>(memory: &Memory, weights: *const f32, inverse: f32, at: usize, out: *mut f32) {
-    let mut total = V::splat(0.0);
+unsafe fn mix<V: Vector, const N: usize>(
+    memory: &Memory,
+    weights: *const f32,
+    inverse: f32,
+    at: usize,
+    out: *mut f32,
+) {
+    let mut totals = [V::splat(0.0); N];
     // SAFETY: the caller's promise.
     unsafe {
         for (i, &row) in memory.rows.iter().enumerate() {
-            let value = V::load(memory.values.as_ptr().add(row as usize * memory.stride + at));
-            total = total.add_product(V::splat(*weights.add(i)), value);
+            let values = memory.values.as_ptr().add(row as usize * memory.stride + at);
+            let weight = V::splat(*weights.add(i));
+            for n in 0..N {
+                totals[n] = totals[n].add_product(weight, V::load(values.add(n * V::LANES)));
+            }
         }
-        total.mul(V::splat(inverse)).store(out.add(at));
+        for n in 0..N {
+            totals[n].mul(V::splat(inverse)).store(out.add(at + n * V::LANES));
+        }
     }
 }
