@@ -26,7 +26,7 @@ pub struct Caption {
     /// Longest caption in tokens, the end included; as long as the model can when not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
     max_tokens: Option<u16>,
-    /// Print one JSON object a line: file, text, score, tokens and ms, or file and error.
+    /// Print one JSON object a line: file, text, score, confidence, tokens and ms, or file and error.
     #[arg(long)]
     json: bool,
     /// The pictures.
@@ -42,6 +42,8 @@ enum Line {
         file: String,
         text: String,
         score: f32,
+        /// The probability that the caption is about right; null if the weights were not calibrated.
+        confidence: Option<f32>,
         tokens: Vec<String>,
         /// From decoded pixels to text, as the browser measures it.
         ms: f64,
@@ -81,6 +83,9 @@ impl Caption {
         let mut out = std::io::stdout().lock();
         match line {
             _ if self.json => writeln!(out, "{}", serde_json::to_string(line)?)?,
+            Line::Caption { file, text, confidence: Some(confidence), ms, .. } => {
+                writeln!(out, "{file}: {text} (confidence {:.0} %, {ms:.0} ms)", confidence * 100.0)?;
+            }
             Line::Caption { file, text, score, ms, .. } => {
                 writeln!(out, "{file}: {text} (score {score:.2}, {ms:.0} ms)")?;
             }
@@ -124,8 +129,8 @@ fn describe(captioner: &Captioner, image: &Path, options: &CaptionOptions) -> Li
     match captioner.caption(&picture.rgba(), options) {
         Ok(caption) => {
             let ms = started.elapsed().as_secs_f64() * 1000.0;
-            let (text, score, tokens) = (caption.text, caption.score, caption.tokens);
-            Line::Caption { file, text, score, tokens, ms: (ms * 10.0).round() / 10.0 }
+            let soli::captioner::Caption { text, score, confidence, tokens } = caption;
+            Line::Caption { file, text, score, confidence, tokens, ms: (ms * 10.0).round() / 10.0 }
         }
         Err(error) => {
             let error = format!("{file}: {error}");
