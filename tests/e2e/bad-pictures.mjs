@@ -19,7 +19,7 @@ export function gif(...colours) {
   return Buffer.concat([head, ...(colours.length > 1 ? [loop] : []), ...frames, Buffer.from([0x3b])]);
 }
 
-/** An animated WebP of two still ones (simple lossy files of the same size). */
+/** An animated WebP of still lossy ones of this size, with transparency or without. */
 export function animatedWebp(stills, width, height) {
   const chunk = (name, data) => {
     const size = Buffer.alloc(4);
@@ -27,12 +27,22 @@ export function animatedWebp(stills, width, height) {
     return Buffer.concat([Buffer.from(name), size, data, Buffer.alloc(data.length % 2)]);
   };
   const canvas = Buffer.concat([u24(width - 1), u24(height - 1)]);
+  // Of a file's chunks only those with pixels belong into a frame.
+  const imageData = (still) => {
+    const kept = [];
+    for (let at = 12; at < still.length; ) {
+      const end = at + 8 + still.readUInt32LE(at + 4);
+      if (['ALPH', 'VP8 ', 'VP8L'].includes(still.toString('latin1', at, at + 4))) kept.push(still.subarray(at, end + (end % 2)));
+      at = end + (end % 2);
+    }
+    return Buffer.concat(kept);
+  };
   const frames = stills.map((still) =>
-    chunk('ANMF', Buffer.concat([u24(0), u24(0), canvas, u24(500), Buffer.from([2]), still.subarray(12)])),
+    chunk('ANMF', Buffer.concat([u24(0), u24(0), canvas, u24(500), Buffer.from([2]), imageData(still)])),
   );
   const body = Buffer.concat([
     Buffer.from('WEBP'),
-    chunk('VP8X', Buffer.concat([Buffer.from([2, 0, 0, 0]), canvas])),
+    chunk('VP8X', Buffer.concat([Buffer.from([0x12, 0, 0, 0]), canvas])),
     chunk('ANIM', Buffer.from([255, 255, 255, 255, 0, 0])),
     ...frames,
   ]);
