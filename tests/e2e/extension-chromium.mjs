@@ -29,7 +29,7 @@ export async function openWithExtension(variant = {}) {
     viewport: { width: 1280, height: 720 },
     args: [...ARGUMENTS, `--disable-extensions-except=${out}`, `--load-extension=${out}`],
   });
-  context.setDefaultTimeout(PATIENCE);
+  context.setDefaultTimeout(3 * PATIENCE);
   const worker = context.serviceWorkers()[0] ?? (await context.waitForEvent('serviceworker'));
   const id = new URL(worker.url()).host;
   const session = await context.browser().newBrowserCDPSession();

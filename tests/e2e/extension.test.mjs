@@ -9,7 +9,7 @@ import { pictures, wholeDom } from './extension-snapshot.mjs';
 import { PATIENCE } from './helpers.mjs';
 
 /** How long all pictures of the fixture page may take on a busy machine, milliseconds. */
-const WHOLE_PAGE = 5 * PATIENCE;
+const WHOLE_PAGE = 8 * PATIENCE;
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 

@@ -2,8 +2,8 @@
 import { api } from '../shared/api.js';
 
 /** A page that is just being opened may swallow a script without a word: then it is tried again. */
-const TRIES = 5;
-const BETWEEN_TRIES = 200;
+const TRIES = 20;
+const BETWEEN_TRIES = 250;
 
 export function describePage(tab) {
   return reach(tab, { type: 'describe-page' });
