@@ -113,10 +113,7 @@ Giga-operations a second (two for each multiply-add) that the trunk reaches, ste
 
 ${rates}
 
-Packed matrix products alone reach 41 in f32 and 73 in int8 on the machine that they were written on, where unrolled multiply and add
-instructions without any memory reach 41 and 85: products of floats are at the limit of WebAssembly's plain 128-bit vectors.
-What is left are the depthwise convolutions, the short sums of the first blocks, and, in a caption, the decoder: it reads all of
-its weights for each word.
+In a caption the decoder comes on top: it reads all of its weights for each word.
 `;
 
 /** Bars, one group a size, logarithmic because stock candle is far off. */
