@@ -41,7 +41,10 @@ pub fn pack(tools: &Toolbox) -> Result<()> {
             .arg(&unpacked)
             .output()?;
         let web_ext = |verb: &str| {
-            Cmd::new("node").arg(&web_ext).args([verb, "--no-config-discovery", "--source-dir"]).arg(&unpacked)
+            Cmd::new("node")
+                .arg(&web_ext)
+                .args([verb, "--no-config-discovery", "--source-dir"])
+                .arg(&unpacked)
         };
         // Mozilla's linter knows nothing of Chromium's own keys, and takes them for mistakes.
         if browser == "firefox" {

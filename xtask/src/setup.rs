@@ -18,8 +18,7 @@ pub const BUILD: &[Tool] = &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt]
 pub const DEMO: &[Tool] =
     &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Chromium, Tool::NodePackages];
 /// What `extension` needs.
-pub const EXTENSION: &[Tool] =
-    &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::ExtensionPackages];
+pub const EXTENSION: &[Tool] = &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::ExtensionPackages];
 /// What `bench` needs; its Node packages are its own.
 pub const BENCH: &[Tool] =
     &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Chromium, Tool::NodePackages];
