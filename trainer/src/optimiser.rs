@@ -69,7 +69,10 @@ impl AdamW {
                 let zeros = vec![0f32; ema.len()];
                 let (trunk, decay) = (is_trunk(&name), var.rank() >= 2 && !name.contains("position"));
                 let frozen = false;
-                Ok((name, Slot { var, trunk, decay, frozen, mean: zeros.clone(), square: zeros, ema, steps: 0 }))
+                Ok((
+                    name,
+                    Slot { var, trunk, decay, frozen, mean: zeros.clone(), square: zeros, ema, steps: 0 },
+                ))
             })
             .collect::<Result<_>>()?;
         Ok(Self { slots, statistics })

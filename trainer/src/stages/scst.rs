@@ -59,7 +59,13 @@ impl ScstStage {
         checks.extend(self.views.checks("scst.views"));
         checks.push(Check::new("scst", "samples", self.samples as f64, self.samples > 1, "be at least 2"));
         checks.push(Check::not_negative("scst", "cross_entropy", self.cross_entropy.into()));
-        checks.push(Check::new("scst", "temperature", self.temperature, self.temperature > 0.0, "be above 0"));
+        checks.push(Check::new(
+            "scst",
+            "temperature",
+            self.temperature,
+            self.temperature > 0.0,
+            "be above 0",
+        ));
         checks
     }
 }
