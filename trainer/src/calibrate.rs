@@ -223,9 +223,8 @@ fn solve(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> [f64; 3] {
         b.swap(i, pivot);
         for row in i + 1..3 {
             let factor = a[row][i] / a[i][i];
-            for column in i..3 {
-                a[row][column] -= factor * a[i][column];
-            }
+            let pivot = a[i];
+            a[row].iter_mut().zip(pivot).skip(i).for_each(|(value, above)| *value -= factor * above);
             b[row] -= factor * b[i];
         }
     }

@@ -32,23 +32,22 @@ impl Level {
 
     /// All that this processor offers, the best first.
     pub fn available() -> Vec<Self> {
-        let mut levels = Vec::new();
+        let mut levels = vec![Self(Kind::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                levels.insert(0, Self(Kind::Avx2));
+            }
             if is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512vnni")
             {
-                levels.push(Self(Kind::Avx512));
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                levels.push(Self(Kind::Avx2));
+                levels.insert(0, Self(Kind::Avx512));
             }
         }
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        levels.push(Self(Kind::Wasm));
-        levels.push(Self(Kind::Portable));
+        levels.insert(0, Self(Kind::Wasm));
         levels
     }
 
