@@ -123,7 +123,7 @@ fn products_of_integers_are_exact() {
             let stride = matrix.stride();
             let mut x = vec![0i16; rows * stride];
             for row in x.chunks_exact_mut(stride) {
-                row[..inputs].fill_with(|| random.below(2 * most + 1) as i16 - most as i16);
+                row[..inputs].fill_with(|| (random.below(2 * most + 1) as i64 - most as i64) as i16);
             }
             let mut out = vec![f32::NAN; rows * outputs];
             matrix.multiply(&x, &[1.0], rows, &mut out, Placement::dense(outputs), Finish::Plain);

@@ -133,9 +133,8 @@ fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 fn draw(path: &Path, loss: &[(f64, f64)], cider: &[(f64, f64)]) -> Result<(), Box<dyn std::error::Error>> {
-    let largest = |points: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
-        points.iter().map(of).fold(f64::MIN_POSITIVE, f64::max)
-    };
+    let largest =
+        |points: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| points.iter().map(of).fold(0.01, f64::max);
     let epochs = largest(loss, |p| p.0).max(largest(cider, |p| p.0));
     let root = SVGBackend::new(path, (800, 480)).into_drawing_area();
     root.fill(&WHITE)?;

@@ -277,7 +277,7 @@ fn every_trainable_variable_gets_a_gradient() {
     // The Siamese loss reads the embedding; nothing of the decoder, and not the places' marks, which all share.
     let embed = |pixels| tiny.model.embed(pixels).unwrap();
     let (a, b) = (embed(&pairs.pixels), embed(pairs.twins.as_ref().unwrap()));
-    let others = contrast::other_pictures(9, 1);
+    let others = contrast::other_pictures(a.dim(0).unwrap(), 1);
     let (loss, _, _) = contrast::contrastive(&a, &b, &others, 3.0).unwrap();
     tiny.check("contrastive", &loss, |name| name.starts_with("encoder."));
 

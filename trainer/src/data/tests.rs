@@ -105,7 +105,8 @@ fn a_csv_of_ones_own_needs_no_lists() {
     let own = folder(&[&[("captions.csv", text)], &files[..]].concat());
     let data = Dataset::open(own.path(), Split::Dev).unwrap();
     assert_eq!(contents(&data), [("b.jpg", vec!["Two ."])]);
-    assert_eq!(noted(&data, Problem::Malformed), ["c.jpg"]);
+    let malformed = noted(&data, Problem::Malformed);
+    assert!(malformed.len() == 1 && malformed[0].starts_with("c.jpg (`future`"), "{malformed:?}");
     assert!(matches!(Dataset::open(own.path(), Split::Test), Err(DataError::NoSuchSplit { .. })));
 }
 
