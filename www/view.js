@@ -8,7 +8,7 @@ const { caption, facts, hint, loading, notice, picture, progress, result, retry,
 /** Shows a sentence in a state; `details` are kept as data attributes for scripts that drive the page. */
 function say(state, text, details = {}) {
   result.dataset.state = state;
-  for (const key of ['text', 'score', 'ms']) {
+  for (const key of ['text', 'score', 'confidence', 'ms']) {
     if (key in details) result.dataset[key] = details[key];
     else delete result.dataset[key];
   }
@@ -109,7 +109,7 @@ export const view = {
     elements.edit.hidden = false;
     if (given.state === 'done') {
       const { text, score, ms } = given.caption;
-      say('done', captionOf(given), { text, score, ms });
+      say('done', captionOf(given), { text, score, confidence: confidence(given.caption), ms });
       showFacts(given.caption);
       // The machine's confidence says nothing about a person's words.
       facts.hidden = given.text !== null;

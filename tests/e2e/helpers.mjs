@@ -82,8 +82,9 @@ export async function resultOf(page, act) {
   await act();
   await page.waitForSelector('#result:is([data-state=done], [data-state=error])');
   return page.evaluate(() => {
-    const { state, text, score, ms } = document.getElementById('result').dataset;
-    return { state, text, score: Number(score), ms: Number(ms), shown: document.getElementById('caption').textContent };
+    const { state, text, score, confidence, ms } = document.getElementById('result').dataset;
+    const numbers = { score: Number(score), confidence: Number(confidence), ms: Number(ms) };
+    return { state, text, ...numbers, shown: document.getElementById('caption').textContent };
   });
 }
 

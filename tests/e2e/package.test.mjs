@@ -47,11 +47,12 @@ describe('the package', () => {
     assert.equal(typeof info.provenance, 'object');
   });
 
-  test('a caption has text, score, tokens and milliseconds', async () => {
+  test('a caption has text, score, confidence, tokens and milliseconds', async () => {
     const caption = await page.evaluate(() => soli.caption(photo));
-    assert.deepEqual(Object.keys(caption).sort(), ['ms', 'score', 'text', 'tokens']);
+    assert.deepEqual(Object.keys(caption).sort(), ['confidence', 'ms', 'score', 'text', 'tokens']);
     assert.ok(caption.tokens.length > 0);
     assert.ok(caption.score <= 0 && caption.ms > 0);
+    assert.ok(caption.confidence > 0 && caption.confidence < 1);
   });
 
   test('maxTokens limits the caption', async () => {
