@@ -14,12 +14,12 @@ use rayon::prelude::*;
 use soli::captioner::{CaptionOptions, Captioner};
 use soli::confidence::{Confidence, pooled, unfamiliarity};
 use soli::encoder::Form;
-use soli::image::{Rgba, to_square};
 use soli::model::Model;
 use soli::weights::Weights;
 
+use crate::data::decode::{self, Picture};
 use crate::data::views::{Versions, Views, input};
-use crate::data::{Example, decode, nonphotos};
+use crate::data::{Example, nonphotos};
 use crate::metrics;
 
 /// Least CIDEr (1 is 100 in tables) of a caption that is about right: it then shares its subject and more with what
@@ -136,9 +136,7 @@ fn look(
     mean: &[f32],
     deviation: &[f32],
 ) -> Result<(f32, f32, String)> {
-    let rgba: Vec<u8> = picture.as_raw().chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]).collect();
-    let rgba = Rgba::new(picture.width(), picture.height(), &rgba)?;
-    let caption = captioner.caption(&rgba, &CaptionOptions::default())?;
+    let caption = captioner.caption(&Picture::from(picture).rgba(), &CaptionOptions::default())?;
     let strangeness = unfamiliarity(mean, deviation, &embed(model, weights, picture)?);
     Ok((caption.score, strangeness, caption.text))
 }
@@ -152,11 +150,7 @@ fn photos(
     mean: &[f32],
     deviation: &[f32],
 ) -> Result<Vec<Trial>> {
-    let shrunk = |path: &PathBuf| -> Result<RgbImage> {
-        let small = to_square(&decode::load(path)?.rgba(), width)?;
-        RgbImage::from_raw(width as u32, width as u32, small)
-            .ok_or_else(|| anyhow::anyhow!("three bytes a pixel"))
-    };
+    let shrunk = |path: &PathBuf| -> Result<RgbImage> { Ok(decode::load(path)?.shrunk(width)?.rgb()) };
     let looked: Vec<(f32, f32, String)> = dev
         .par_iter()
         .map(|example| look(captioner, model, weights, &shrunk(&example.image)?, mean, deviation))

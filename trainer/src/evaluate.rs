@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 use soli::captioner::{Caption, CaptionOptions, Captioner};
-use soli::image::{Rgba, to_square};
+use soli::image::Rgba;
 
 use crate::data::{Example, Report, decode};
 use crate::metrics::{self, MetricError, Scores};
@@ -37,9 +37,7 @@ impl Picture {
         let picture = decode::load(path).map_err(|e| e.to_string())?;
         let say = |pixels: &Rgba| captioner.caption(pixels, options).map_err(|e| e.to_string());
         let Some(side) = side else { return say(&picture.rgba()) };
-        let small = to_square(&picture.rgba(), side).map_err(|e| e.to_string())?;
-        let rgba: Vec<u8> = small.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]).collect();
-        say(&Rgba::new(side as u32, side as u32, &rgba).map_err(|e| e.to_string())?)
+        say(&picture.shrunk(side).map_err(|e| e.to_string())?.rgba())
     }
 }
 

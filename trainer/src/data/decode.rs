@@ -105,6 +105,16 @@ impl Picture {
         Rgba::new(self.width, self.height, &self.data).expect("checked when the picture was made")
     }
 
+    /// The picture over white, shrunk (anti-aliased) to a square of `side` pixels: how a photograph of that size would
+    /// look.
+    ///
+    /// # Errors
+    /// If nothing can be resized to that side.
+    pub fn shrunk(&self, side: usize) -> Result<Self, soli::image::ImageError> {
+        let rgb = soli::image::to_square(&self.rgba(), side)?;
+        Ok(Self { width: side as u32, height: side as u32, data: opaque(&rgb) })
+    }
+
     /// The picture over white.
     pub fn rgb(&self) -> image::RgbImage {
         let pixels = soli::image::over_white(&self.rgba());
@@ -115,6 +125,17 @@ impl Picture {
     pub fn into_data(self) -> Vec<u8> {
         self.data
     }
+}
+
+impl From<&image::RgbImage> for Picture {
+    fn from(picture: &image::RgbImage) -> Self {
+        Self { width: picture.width(), height: picture.height(), data: opaque(picture.as_raw()) }
+    }
+}
+
+/// RGB pixels as RGBA.
+fn opaque(rgb: &[u8]) -> Vec<u8> {
+    rgb.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]).collect()
 }
 
 /// Reads and decodes an image file.

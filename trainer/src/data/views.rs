@@ -7,9 +7,10 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use soli::config::EncoderConfig;
-use soli::image::{ImageError, Rgba, to_input};
+use soli::image::{ImageError, to_input};
 
 use super::damage::damage;
+use super::decode::Picture;
 use super::degrade::{VERSIONS, resize_bilinear};
 
 /// Which views are drawn.
@@ -166,6 +167,5 @@ fn resize_smoothly(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
 /// # Errors
 /// If the picture cannot be resized.
 pub fn input(view: &RgbImage, config: &EncoderConfig) -> Result<Vec<f32>, ImageError> {
-    let rgba: Vec<u8> = view.as_raw().chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]).collect();
-    to_input(&Rgba::new(view.width(), view.height(), &rgba)?, config)
+    to_input(&Picture::from(view).rgba(), config)
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use base64::Engine;
-use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use plotters::prelude::*;
 
@@ -169,9 +168,7 @@ pub fn sheet(path: &Path, pictures: &[PathBuf], rows: &[&Row]) -> Result<()> {
 
 /// The picture shrunk to a square of `side` and scaled up again, as JPEG.
 fn tile(picture: &Path, side: u16) -> Result<Vec<u8>> {
-    let rgba = decode::load(picture)?;
-    let small = soli::image::to_square(&rgba.rgba(), side.into())?;
-    let small = RgbImage::from_raw(side.into(), side.into(), small).context("three bytes a pixel")?;
+    let small = decode::load(picture)?.shrunk(side.into())?.rgb();
     let shown = image::imageops::resize(&small, TILE, TILE, image::imageops::FilterType::Triangle);
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, 80).encode_image(&shown)?;

@@ -9,7 +9,7 @@ use candle_nn::VarBuilder;
 use rayon::prelude::*;
 use soli::captioner::{CaptionOptions, Captioner};
 use soli::encoder::Form;
-use soli::image::{Rgba, to_input, to_square};
+use soli::image::to_input;
 use soli::model::Model;
 use soli::weights::Weights;
 
@@ -57,10 +57,7 @@ pub fn scores(
 
 /// A picture's pixels as the network's input, shrunk to a square of `side` first.
 fn input(path: &Path, side: u16, config: &soli::config::EncoderConfig) -> Result<Vec<f32>> {
-    let picture = decode::load(path)?;
-    let small = to_square(&picture.rgba(), side.into())?;
-    let rgba: Vec<u8> = small.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]).collect();
-    Ok(to_input(&Rgba::new(side.into(), side.into(), &rgba)?, config)?)
+    Ok(to_input(&decode::load(path)?.shrunk(side.into())?.rgba(), config)?)
 }
 
 /// Mean distances of embeddings from those at the first of `px`, by source width: of the same pictures, and of each
@@ -119,11 +116,7 @@ pub fn examples(
             let said = px
                 .iter()
                 .map(|&side| {
-                    let small = to_square(&picture.rgba(), side.into())?;
-                    let rgba: Vec<u8> =
-                        small.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]).collect();
-                    let caption =
-                        captioner.caption(&Rgba::new(side.into(), side.into(), &rgba)?, &options)?;
+                    let caption = captioner.caption(&picture.shrunk(side.into())?.rgba(), &options)?;
                     Ok((side, Said { text: caption.text, score: caption.score }))
                 })
                 .collect::<Result<_>>()?;
