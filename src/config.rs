@@ -55,6 +55,10 @@ pub struct EncoderConfig {
     /// The convolutional trunk.
     #[serde(default)]
     pub trunk: Trunk,
+    /// Whether EfficientNet's own head, pretrained like the trunk, widens the features to 1280 channels before they are
+    /// embedded.
+    #[serde(default)]
+    pub head: bool,
     /// Side of the square input in pixels; a multiple of 32.
     pub input_side: usize,
     /// Subtracted from each 0..=255 RGB value.

@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use crate::config::ModelConfig;
-use crate::encoder::TRUNK_CHANNELS;
+use crate::encoder::feature_channels;
 use crate::kernels::layer_norm::layer_norm;
 use crate::kernels::linear::{Activation, linear};
 
@@ -26,9 +26,10 @@ impl Embedding {
     /// If `vb` lacks a tensor or holds one of another shape.
     pub fn new(vb: VarBuilder, config: &ModelConfig) -> Result<Self> {
         let width = config.decoder.width;
-        let stdev = (1.0 / TRUNK_CHANNELS as f64).sqrt();
+        let channels = feature_channels(&config.encoder);
+        let stdev = (1.0 / channels as f64).sqrt();
         Ok(Self {
-            weight: vb.get_with_hints((TRUNK_CHANNELS, width), "weight", Init::Randn { mean: 0.0, stdev })?,
+            weight: vb.get_with_hints((channels, width), "weight", Init::Randn { mean: 0.0, stdev })?,
             bias: vb.get_with_hints(width, "bias", Init::Const(0.0))?,
             gamma: vb.get_with_hints(width, "norm.gamma", Init::Const(1.0))?,
             beta: vb.get_with_hints(width, "norm.beta", Init::Const(0.0))?,
@@ -40,7 +41,7 @@ impl Embedding {
         })
     }
 
-    /// Features (batch, rows, cols, [`TRUNK_CHANNELS`]) to embeddings (batch, rows * cols, width).
+    /// Features (batch, rows, cols, [`feature_channels`]) to embeddings (batch, rows * cols, width).
     ///
     /// # Errors
     /// If `features` has another shape or is not `f32` on the CPU.

@@ -14,8 +14,16 @@ use crate::kernels::linear::{Activation, linear};
 /// Added to the running variance, as in the pretrained weights.
 pub const BATCH_NORM_EPSILON: f64 = 1e-3;
 
-/// Channels that the trunk hands over.
+/// Channels of the trunk's last block.
 pub const TRUNK_CHANNELS: usize = 320;
+
+/// Channels that the trunk's head makes of them.
+pub const HEAD_CHANNELS: usize = 1280;
+
+/// Channels of the features that a trunk of this configuration hands to the embedding.
+pub fn feature_channels(config: &EncoderConfig) -> usize {
+    if config.head { HEAD_CHANNELS } else { TRUNK_CHANNELS }
+}
 
 pub(crate) const STEM_CHANNELS: usize = 32;
 
@@ -126,6 +134,7 @@ impl Block {
 pub struct Trunk {
     stem: Conv,
     blocks: Vec<Block>,
+    head: Option<Conv>,
 }
 
 impl Trunk {
@@ -133,7 +142,7 @@ impl Trunk {
     ///
     /// # Errors
     /// If `vb` lacks a tensor or holds one of another shape.
-    pub fn new(vb: VarBuilder, _config: &EncoderConfig, form: Form) -> Result<Self> {
+    pub fn new(vb: VarBuilder, config: &EncoderConfig, form: Form) -> Result<Self> {
         let stem = Conv::new(vb.pp("stem"), 27, 27, STEM_CHANNELS, form)?;
         let mut blocks = Vec::new();
         let mut channels = STEM_CHANNELS;
@@ -156,10 +165,15 @@ impl Trunk {
                 channels = out;
             }
         }
-        Ok(Self { stem, blocks })
+        let head = match config.head {
+            true => Some(Conv::new(vb.pp("head"), channels, channels, HEAD_CHANNELS, form)?),
+            false => None,
+        };
+        Ok(Self { stem, blocks, head })
     }
 
-    /// Normalised pixels `x` (batch, side, side, 3) to features (batch, side / 32, side / 32, [`TRUNK_CHANNELS`]).
+    /// Normalised pixels `x` (batch, side, side, 3) to features (batch, side / 32, side / 32,
+    /// [`feature_channels`]).
     ///
     /// # Errors
     /// If `x` has another shape or is not `f32` on the CPU.
@@ -169,7 +183,13 @@ impl Trunk {
         for block in &self.blocks {
             x = block.forward(&x)?;
         }
-        Ok(x)
+        match &self.head {
+            Some(head) => {
+                let (w, b) = head.folded()?;
+                linear(&x, &w, &b, Activation::Relu6)
+            }
+            None => Ok(x),
+        }
     }
 }
 

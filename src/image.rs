@@ -217,6 +217,7 @@ mod tests {
     fn config(side: usize) -> EncoderConfig {
         EncoderConfig {
             trunk: Default::default(),
+            head: false,
             input_side: side,
             mean: [127.0, 100.0, 0.0],
             std: [128.0, 50.0, 1.0],

@@ -154,6 +154,7 @@ fn networks_of_all_sizes_give_the_numbers_of_the_reference() {
     {
         let encoder = EncoderConfig {
             trunk: Default::default(),
+            head: i % 2 == 1,
             input_side: side,
             mean: [120.0, 127.0, 90.0],
             std: [64.0; 3],

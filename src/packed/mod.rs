@@ -7,7 +7,7 @@ pub mod source;
 pub mod trunk;
 
 use crate::config::ModelConfig;
-use crate::encoder::{STAGES, STEM_CHANNELS, TRUNK_CHANNELS};
+use crate::encoder::{HEAD_CHANNELS, STAGES, STEM_CHANNELS, TRUNK_CHANNELS, feature_channels};
 use crate::kernels::packed::{Buffer, Finish, Level, layer_norm};
 
 use decoder::{Decoder, Generation};
@@ -18,6 +18,7 @@ use trunk::Trunk;
 pub struct Network {
     level: Level,
     trunk: Trunk,
+    head: Option<Linear>,
     embedding: Linear,
     gamma: Vec<f32>,
     beta: Vec<f32>,
@@ -33,9 +34,11 @@ pub struct Network {
 pub struct Scratch {
     trunk: trunk::Scratch,
     decoder: decoder::Scratch,
+    widened: Buffer<f32>,
     embedded: Buffer<f32>,
     embeddings: Buffer<f32>,
     rounded: Rounded,
+    embedding_rounded: Rounded,
 }
 
 impl Network {
@@ -60,7 +63,11 @@ impl Network {
         Ok(Self {
             level,
             trunk: Trunk::new(&packer, STEM_CHANNELS, &STAGES, encoder.mean, encoder.std)?,
-            embedding: packer.linear("encoder.embedding", TRUNK_CHANNELS, width)?,
+            head: match encoder.head {
+                true => Some(packer.linear("encoder.head", TRUNK_CHANNELS, HEAD_CHANNELS)?),
+                false => None,
+            },
+            embedding: packer.linear("encoder.embedding", feature_channels(encoder), width)?,
             gamma: packer.floats("encoder.embedding.norm.gamma", 1, width)?,
             beta: packer.floats("encoder.embedding.norm.beta", 1, width)?,
             position: packer.floats("encoder.embedding.position", cells, width)?,
@@ -71,12 +78,17 @@ impl Network {
         })
     }
 
-    /// Features (cells, channels) of a picture's pixels (side, side, RGB).
+    /// Features (cells, channels) of a picture's pixels (side, side, RGB): what the embedding reads.
     ///
     /// # Panics
     /// If there are fewer pixels.
     pub fn features<'s>(&self, rgb: &[u8], scratch: &'s mut Scratch) -> &'s [f32] {
-        self.trunk.forward(rgb, self.side, &mut scratch.trunk)
+        let Scratch { trunk, widened, rounded, .. } = scratch;
+        let features = self.trunk.forward(rgb, self.side, trunk);
+        let Some(head) = &self.head else { return features };
+        widened.grow(self.cells * HEAD_CHANNELS);
+        head.rows(self.level, features, self.cells, rounded, widened, Finish::Relu6);
+        &widened[..self.cells * HEAD_CHANNELS]
     }
 
     /// Embeds a picture's pixels (side, side, RGB); [`Network::embeddings`] has the result.
@@ -85,14 +97,17 @@ impl Network {
     /// If there are fewer pixels.
     pub fn embed(&self, rgb: &[u8], scratch: &mut Scratch) {
         let len = self.cells * self.width;
-        let features = self.trunk.forward(rgb, self.side, &mut scratch.trunk);
-        scratch.embedded.grow(len);
+        // Taken out and put back: the features lie in the scratch too.
+        let (mut rounded, mut embedded) =
+            (std::mem::take(&mut scratch.embedding_rounded), std::mem::take(&mut scratch.embedded));
+        embedded.grow(len);
+        let features = self.features(rgb, scratch);
+        self.embedding.rows(self.level, features, self.cells, &mut rounded, &mut embedded, Finish::Plain);
         scratch.embeddings.grow(len);
-        let (rounded, embedded) = (&mut scratch.rounded, &mut scratch.embedded);
-        self.embedding.rows(self.level, features, self.cells, rounded, embedded, Finish::Plain);
         let out = &mut scratch.embeddings[..len];
         layer_norm(self.level, &embedded[..len], &self.gamma, &self.beta, out);
         out.iter_mut().zip(&self.position).for_each(|(x, position)| *x += position);
+        (scratch.embedding_rounded, scratch.embedded) = (rounded, embedded);
     }
 
     /// Embeddings (cells, width) of the picture that was last embedded or started in this scratch.

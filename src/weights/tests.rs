@@ -56,6 +56,7 @@ fn small() -> Weights {
         config: ModelConfig {
             encoder: EncoderConfig {
                 trunk: Default::default(),
+                head: false,
                 input_side: 64,
                 mean: [127.0, 126.5, 0.1],
                 std: [128.0; 3],

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use soli::config::EncoderConfig;
 use soli::encoder::BATCH_NORM_EPSILON;
 
 /// Why a backbone file cannot be used.
@@ -37,14 +38,14 @@ pub enum BackboneError {
     },
 }
 
-/// Reads the trunk's tensors under the names that [`soli::encoder::Trunk`] uses in training, from `path`.
+/// Reads the tensors of a trunk of this configuration under the names that [`soli::encoder::Trunk`] uses in training, from `path`.
 ///
 /// Convolution weights (out, in, height, width) become (height * width * in, out), depthwise ones (height * width,
 /// channels).
 ///
 /// # Errors
 /// If the file is absent, unreadable or not of this network.
-pub fn load(path: &Path) -> Result<HashMap<String, Tensor>, BackboneError> {
+pub fn load(path: &Path, config: &EncoderConfig) -> Result<HashMap<String, Tensor>, BackboneError> {
     if !path.is_file() {
         return Err(BackboneError::NotFound(path.to_owned()));
     }
@@ -87,6 +88,9 @@ pub fn load(path: &Path) -> Result<HashMap<String, Tensor>, BackboneError> {
         }
         conv(format!("{theirs}._depthwise_conv"), format!("{theirs}._bn1"), format!("{mine}.depthwise"))?;
         conv(format!("{theirs}._project_conv"), format!("{theirs}._bn2"), format!("{mine}.project"))?;
+    }
+    if config.head {
+        conv("_conv_head".into(), "_bn1".into(), "head".into())?;
     }
     Ok(ours)
 }

@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn a_folded_network_is_a_weights_file_and_says_the_same() {
         let config: soli::config::ModelConfig = serde_json::from_str(
-            r#"{"encoder": {"input_side": 32}, "decoder": {"layers": 1, "width": 16, "heads": 2, "ffn_width": 32,
+            r#"{"encoder": {"input_side": 32, "head": true}, "decoder": {"layers": 1, "width": 16, "heads": 2, "ffn_width": 32,
                 "max_tokens": 5, "vocab_size": 7}}"#,
         )
         .unwrap();

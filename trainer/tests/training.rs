@@ -196,6 +196,7 @@ impl Tiny {
         recipe.model.decoder.vocab_size = vocabulary.len();
         // Four cells: a decoder that can only look at one has nothing to learn of where to look.
         recipe.model.encoder.input_side = 64;
+        recipe.model.encoder.head = true;
         let examples = tokenise(data.examples, &vocabulary);
         let parameters = Parameters::new(recipe.seed);
         let model = Model::new(parameters.builder(), &recipe.model, Form::Training).unwrap();

@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
 use soli::config::EncoderConfig;
-use soli::encoder::{BATCH_NORM_EPSILON, Form, Trunk};
+use soli::encoder::{Form, Trunk};
 use soli::image::to_input;
 use soli_trainer::fold::fold;
 use soli_trainer::{backbone, data::decode};
@@ -49,13 +49,9 @@ fn trunk(tensors: HashMap<String, Tensor>, config: &EncoderConfig, form: Form) -
     Trunk::new(vb.pp("encoder"), config, form).unwrap()
 }
 
-/// Pooled values (1280) and logits (1000) of features (rows * columns, 320), with the file's own head and classifier.
+/// Pooled values (1280) and logits (1000) of the head's features (rows * columns, 1280), with the file's own classifier.
 fn classify(features: &Tensor, file: &HashMap<String, Tensor>) -> candle_core::Result<(Tensor, Tensor)> {
-    let head = file["_conv_head.weight"].flatten_from(1)?;
-    let scale = (&file["_bn1.weight"] / (&file["_bn1.running_var"] + BATCH_NORM_EPSILON)?.sqrt()?)?;
-    let shift = (&file["_bn1.bias"] - (&file["_bn1.running_mean"] * &scale)?)?;
-    let x = features.matmul(&head.t()?)?.broadcast_mul(&scale)?.broadcast_add(&shift)?;
-    let pooled = x.clamp(0f32, 6f32)?.mean_keepdim(0)?;
+    let pooled = features.mean_keepdim(0)?;
     let logits = pooled.matmul(&file["_fc.weight"].t()?)?.broadcast_add(&file["_fc.bias"])?;
     Ok((pooled.flatten_all()?, logits.flatten_all()?))
 }
@@ -66,15 +62,16 @@ fn largest_difference(ours: impl IntoIterator<Item = f32>, theirs: &[f32]) -> f3
     ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-fn check(case: &Case, trunk: &Trunk, config: &EncoderConfig, file: &HashMap<String, Tensor>, form: Form) {
-    let name = format!("{} {form:?}", case.file);
+/// `trunks` without and with the head.
+fn check(case: &Case, trunks: [Trunk; 2], config: &EncoderConfig, file: &HashMap<String, Tensor>) {
+    let name = &case.file;
     // A PNG gives PyTorch's pixels to the bit. JPEG decoders and resamplers differ by a level or two.
     let tolerance = if case.file.ends_with(".png") { 2e-4 } else { 0.5 };
     let picture = decode::load(root().join(&case.file)).unwrap();
     let side = config.input_side;
     let pixels = to_input(&picture.rgba(), config).unwrap();
     let pixels = Tensor::from_vec(pixels, (1, side, side, 3), &Device::Cpu).unwrap();
-    let features = trunk.forward(&pixels).unwrap();
+    let [features, widened] = trunks.each_ref().map(|trunk| trunk.forward(&pixels).unwrap());
     assert_eq!(features.dims(), [1, 7, 7, 320], "{name}");
     let values = features.flatten_all().unwrap().to_vec1::<f32>().unwrap();
 
@@ -86,7 +83,7 @@ fn check(case: &Case, trunk: &Trunk, config: &EncoderConfig, file: &HashMap<Stri
     assert!((mean - case.mean).abs() < 0.1 * tolerance * case.std, "{name}: mean {mean}, not {}", case.mean);
     assert!((std / case.std - 1.0).abs() < 0.1 * tolerance, "{name}: std {std}, not {}", case.std);
 
-    let (pooled, logits) = classify(&features.reshape((49, 320)).unwrap(), file).unwrap();
+    let (pooled, logits) = classify(&widened.reshape((49, 1280)).unwrap(), file).unwrap();
     let difference =
         largest_difference(pooled.to_vec1::<f32>().unwrap().into_iter().step_by(20), &case.pooled);
     assert!(difference < tolerance, "{name}: pooled values differ by {difference}");
@@ -115,13 +112,16 @@ fn the_trunk_sees_what_pytorch_sees() {
     };
     let reference: Reference = serde_json::from_str(include_str!("../../tests/fixtures/trunk.json")).unwrap();
     let file = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
-    let config: EncoderConfig = serde_json::from_str(r#"{"input_side": 224}"#).unwrap();
-    let training = backbone::load(&path).unwrap();
-    let folded = fold(training.clone()).unwrap();
-    for (tensors, form) in [(training, Form::Training), (folded, Form::Inference)] {
-        let trunk = trunk(tensors, &config, form);
+    let plain: EncoderConfig = serde_json::from_str(r#"{"input_side": 224}"#).unwrap();
+    let headed = EncoderConfig { head: true, ..plain.clone() };
+    for form in [Form::Training, Form::Inference] {
         for case in &reference.cases {
-            check(case, &trunk, &config, &file, form);
+            eprintln!("{} {form:?}", case.file);
+            let trunks = [&plain, &headed].map(|config| {
+                let tensors = backbone::load(&path, config).unwrap();
+                trunk(if form == Form::Inference { fold(tensors).unwrap() } else { tensors }, config, form)
+            });
+            check(case, trunks, &plain, &file);
         }
     }
 }

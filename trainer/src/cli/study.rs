@@ -112,7 +112,7 @@ impl Study {
         // Every seed begins at the same numbers: rows differ by what they train, seeds by the order and the views.
         let common = begin(start.seed, &start)?;
         if let Some(backbone) = self.sources.backbone_path() {
-            common.load(&backbone::load(&backbone)?)?;
+            common.load(&backbone::load(&backbone, &start.model.encoder)?)?;
         }
         run_stages(&start, &inputs, &common, &self.runs.join("start"), &mut report)?;
         let common = common.values()?;

@@ -104,7 +104,7 @@ impl Train {
             Some(weights) => warm_start::load(&parameters, weights)?,
             None => {
                 if let Some(backbone) = self.sources.backbone_path() {
-                    parameters.load(&backbone::load(&backbone)?)?;
+                    parameters.load(&backbone::load(&backbone, &recipe.model.encoder)?)?;
                 }
             }
         }
