@@ -109,6 +109,45 @@ fn lines_with_a_margin_keep_their_margin() {
     }
 }
 
+/// Integers as the weights file has them.
+fn bytes(integers: &[i8]) -> Vec<u8> {
+    integers.iter().map(|&integer| integer as u8).collect()
+}
+
+#[test]
+fn a_matrix_can_be_packed_in_parts_or_as_its_transpose() {
+    let mut random = Random(8);
+    for level in Level::available() {
+        for (rows, inputs, outputs) in shapes(&mut random) {
+            let w: Vec<u8> =
+                (0..inputs * outputs).map(|_| (random.below(255) as i16 - 127) as i8 as u8).collect();
+            let (scales, bias) = (random.values(outputs), random.values(outputs));
+            let x: Vec<i16> =
+                (0..rows * inputs.next_multiple_of(2)).map(|i| (i * 31 % 200) as i16 - 99).collect();
+            let product = |matrix: MatrixI8| {
+                // An odd row's last value has to be zero.
+                let mut x = x.clone();
+                x.chunks_exact_mut(matrix.stride()).for_each(|row| row[inputs..].fill(0));
+                let mut out = vec![f32::NAN; rows * outputs];
+                matrix.multiply(&x, &[0.5], rows, &mut out, Placement::dense(outputs), Finish::Plain);
+                out
+            };
+            let whole = product(MatrixI8::pack(level, inputs, &scales, &bias, &[&w]));
+            let transposed: Vec<u8> =
+                (0..outputs * inputs).map(|i| w[i % inputs * outputs + i / inputs]).collect();
+            let other = product(MatrixI8::pack_transposed(level, inputs, &scales, &bias, &transposed));
+            assert_eq!(whole, other, "{level:?} {rows} x {inputs} x {outputs}");
+            let split = outputs / 3;
+            let part = |from: usize, to: usize| -> Vec<u8> {
+                w.chunks_exact(outputs).flat_map(|row| row[from..to].iter().copied()).collect()
+            };
+            let (left, right) = (part(0, split), part(split, outputs));
+            let other = product(MatrixI8::pack(level, inputs, &scales, &bias, &[&left, &right]));
+            assert_eq!(whole, other, "{level:?} {rows} x {inputs} x {outputs}, in parts");
+        }
+    }
+}
+
 #[test]
 fn products_of_integers_are_exact() {
     let mut random = Random(3);
@@ -117,7 +156,7 @@ fn products_of_integers_are_exact() {
             let w: Vec<i8> = (0..inputs * outputs).map(|_| random.below(255) as i8 as i16 as i8).collect();
             let w: Vec<i8> = w.into_iter().map(|w| w.max(-127)).collect();
             let (scales, bias) = (vec![1.0; outputs], vec![0.0; outputs]);
-            let matrix = MatrixI8::pack(level, inputs, &scales, &bias, |k, n| w[k * outputs + n]);
+            let matrix = MatrixI8::pack(level, inputs, &scales, &bias, &[&bytes(&w)]);
             // Small enough for a float to hold the sum exactly.
             let most = ((1 << 24) / (127 * inputs)).clamp(1, matrix.limit() as usize);
             let stride = matrix.stride();
@@ -142,7 +181,8 @@ fn the_largest_integers_do_not_overflow() {
     for level in Level::available() {
         for inputs in [1, 2, 7, 515, 516, 517, 1152, 8192] {
             for sign in [1, -1] {
-                let matrix = MatrixI8::pack(level, inputs, &[1.0], &[0.0], |_, _| 127 * sign);
+                let matrix =
+                    MatrixI8::pack(level, inputs, &[1.0], &[0.0], &[&bytes(&vec![127 * sign; inputs])]);
                 let mut x = vec![matrix.limit() as i16; matrix.stride()];
                 x[inputs..].fill(0);
                 let mut out = [0f32];
@@ -164,7 +204,7 @@ fn rounded_products_with_scales_are_close_to_those_of_floats() {
             (0..inputs * outputs).map(|_| random.below(255) as i8).map(|w| w.max(-127)).collect();
         let scales: Vec<f32> = random.values(outputs).iter().map(|x| (x.abs() + 0.1) / 127.0).collect();
         let bias = random.values(outputs);
-        let matrix = MatrixI8::pack(level, inputs, &scales, &bias, |k, n| w[k * outputs + n]);
+        let matrix = MatrixI8::pack(level, inputs, &scales, &bias, &[&bytes(&w)]);
         let mut rounded = vec![0i16; rows * inputs];
         let steps: Vec<f32> = x
             .chunks_exact(inputs)

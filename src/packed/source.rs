@@ -113,8 +113,8 @@ impl<'a> Packer<'a> {
         Ok(match integers {
             Some(parts) => {
                 let scales: Vec<f32> = parts.iter().flat_map(|(_, scales)| scales.iter().copied()).collect();
-                let value = |k: usize, n: usize| parts[n / outputs].0[k * outputs + n % outputs] as i8;
-                Linear::Int8(MatrixI8::pack(self.level, inputs, &scales, &bias, value))
+                let parts: Vec<&[u8]> = parts.iter().map(|(integers, _)| *integers).collect();
+                Linear::Int8(MatrixI8::pack(self.level, inputs, &scales, &bias, &parts))
             }
             None => {
                 let parts: Vec<_> = parts.into_iter().map(|part| floats(part, outputs)).collect();
@@ -138,8 +138,7 @@ impl<'a> Packer<'a> {
         let bias = self.floats(bias, 1, outputs)?;
         Ok(match self.get(name, outputs, inputs)? {
             Values::ByRow(integers, scales) => {
-                let value = |k: usize, n: usize| integers[n * inputs + k] as i8;
-                Linear::Int8(MatrixI8::pack(self.level, inputs, &scales, &bias, value))
+                Linear::Int8(MatrixI8::pack_transposed(self.level, inputs, &scales, &bias, integers))
             }
             other => {
                 let values = floats(other, inputs);

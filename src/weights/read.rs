@@ -175,7 +175,11 @@ fn int8<'a>(
         return Err(WeightsError::BadScale { name: scale_name.to_owned(), index, value: scales[index] });
     }
     let integers = slice(data, info)?;
-    if let Some(index) = integers.iter().position(|&byte| byte as i8 == i8::MIN) {
+    let bad = |byte: u8| byte as i8 == i8::MIN;
+    // Without a way out of the loop, and so a vector at a time: this runs over the whole file whenever a page opens.
+    if integers.iter().fold(false, |any, &byte| any | bad(byte))
+        && let Some(index) = integers.iter().position(|&byte| bad(byte))
+    {
         return Err(WeightsError::BadInteger { name: name.to_owned(), index });
     }
     Ok(Values::Int8 { integers, scales, axis })

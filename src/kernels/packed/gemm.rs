@@ -4,7 +4,7 @@
 //! from end to end (Goto and van de Geijn 2008, doi 10.1145/1356052.1356053). The left one is read where it lies.
 
 use super::buffer::Buffer;
-use super::product::{Finish, Output, Placement, Tiles, all_tiles, tile_of_rows};
+use super::product::{Cursor, Finish, Output, Placement, Tiles, all_tiles, tile_of_rows};
 use super::simd::{Level, Vector, compile_for_levels};
 
 /// A matrix (inputs, outputs) with its bias, packed for one level.
@@ -106,18 +106,23 @@ unsafe fn multiply_body<V: Vector>(call: &Call) {
 
 impl Tiles for Call {
     #[inline(always)]
-    unsafe fn tile<V: Vector>(&self, m: usize, rows: usize, n: usize) {
+    fn placement(&self) -> Placement {
+        self.output.placement
+    }
+
+    #[inline(always)]
+    unsafe fn tile<V: Vector>(&self, m: usize, to: Cursor, rows: usize, n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { tile_of_rows!(rows, V::ROWS, true, V, tile(self, m, n)) }
+        unsafe { tile_of_rows!(rows, V::ROWS, true, V, tile(self, m, to, n)) }
     }
 }
 
-/// `R` rows from row `m` times the panel that starts at column `n`, in `S` partial sums.
+/// `R` rows from row `m`, which go to `to`, times the panel that starts at column `n`, in `S` partial sums.
 ///
 /// # Safety
 /// Rows and panel lie inside of the matrices.
 #[inline(always)]
-unsafe fn tile<V: Vector, const R: usize, const S: usize>(call: &Call, m: usize, n: usize) {
+unsafe fn tile<V: Vector, const R: usize, const S: usize>(call: &Call, m: usize, to: Cursor, n: usize) {
     let width = V::PANEL * V::LANES;
     // SAFETY: the caller's promise.
     unsafe {
@@ -160,7 +165,7 @@ unsafe fn tile<V: Vector, const R: usize, const S: usize>(call: &Call, m: usize,
                 }
             }
         }
-        call.output.write(&total, m, n);
+        call.output.write(&total, to, n);
     }
 }
 

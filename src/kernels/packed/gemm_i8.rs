@@ -5,7 +5,7 @@
 //! browser gets the same.
 
 use super::buffer::Buffer;
-use super::product::{Finish, Output, Placement, Tiles, all_tiles, tile_of_rows};
+use super::product::{Cursor, Finish, Output, Placement, Tiles, all_tiles, tile_of_rows};
 use super::simd::{Level, Vector, compile_for_levels};
 
 /// A matrix (inputs, outputs) of 8-bit integers with scales and bias, packed for one level.
@@ -19,32 +19,78 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Packs `value(input, output)` of -127..=127 for all inputs and outputs, with a scale and a bias for each output.
+    /// Packs matrices (inputs, outputs) of integers of -127..=127 in two's complement, row after row, which lie side by
+    /// side: as many columns as there are scales and biases.
     ///
     /// # Panics
-    /// If there are not as many scales as biases.
-    pub fn pack(
+    /// If sizes do not fit.
+    pub fn pack(level: Level, inputs: usize, scales: &[f32], bias: &[f32], parts: &[&[u8]]) -> Self {
+        let mut packed = Self::empty(level, inputs, scales, bias);
+        let columns: usize = parts.iter().map(|part| part.len() / inputs.max(1)).sum();
+        assert_eq!(columns, packed.outputs);
+        // Two rows at a time, first zipped, then dealt out to the panels: loops that compilers make vectors of, as this
+        // runs over the whole network whenever a page opens.
+        let (width, stride) = (level.panel(), packed.stride());
+        let mut zipped = vec![0u8; packed.scales.len() * 2];
+        for k in (0..inputs).step_by(2) {
+            let mut at = 0;
+            for part in parts {
+                let outputs = part.len() / inputs;
+                let zipped = &mut zipped[at..at + outputs * 2];
+                let row = &part[k * outputs..][..outputs];
+                if k + 1 < inputs {
+                    let next = &part[(k + 1) * outputs..][..outputs];
+                    for ((pair, &a), &b) in zipped.as_chunks_mut::<2>().0.iter_mut().zip(row).zip(next) {
+                        *pair = [a, b];
+                    }
+                } else {
+                    zipped.as_chunks_mut::<2>().0.iter_mut().zip(row).for_each(|(pair, &a)| *pair = [a, 0]);
+                }
+                at += outputs * 2;
+            }
+            let panels = &mut packed.panels[k * width..];
+            match width {
+                8 => deal::<16>(&zipped, panels, stride * width),
+                _ => deal::<32>(&zipped, panels, stride * width),
+            }
+        }
+        packed
+    }
+
+    /// Packs the transpose of a matrix (outputs, inputs).
+    ///
+    /// # Panics
+    /// If sizes do not fit.
+    pub fn pack_transposed(
         level: Level,
         inputs: usize,
         scales: &[f32],
         bias: &[f32],
-        value: impl Fn(usize, usize) -> i8,
+        integers: &[u8],
     ) -> Self {
-        assert_eq!(scales.len(), bias.len());
-        let (outputs, width) = (bias.len(), level.panel());
-        let (count, pairs) = (outputs.div_ceil(width), inputs.div_ceil(2));
-        let mut panels = Buffer::new(count * width * pairs * 2);
-        for n in 0..outputs {
-            let start = n / width * width * pairs * 2 + n % width * 2;
-            for k in 0..inputs {
-                panels[start + k / 2 * width * 2 + k % 2] = value(k, n);
+        let mut packed = Self::empty(level, inputs, scales, bias);
+        assert_eq!(integers.len(), inputs * packed.outputs);
+        let (width, stride) = (level.panel(), packed.stride());
+        for (n, row) in integers.chunks_exact(inputs.max(1)).enumerate() {
+            let panel = &mut packed.panels[n / width * width * stride + n % width * 2..];
+            for (pair, to) in row.chunks(2).zip(panel.chunks_mut(width * 2)) {
+                to[0] = pair[0] as i8;
+                to[1] = pair.get(1).map_or(0, |&x| x as i8);
             }
         }
+        packed
+    }
+
+    fn empty(level: Level, inputs: usize, scales: &[f32], bias: &[f32]) -> Self {
+        assert_eq!(scales.len(), bias.len());
+        let (outputs, width) = (bias.len(), level.panel());
+        let padded_outputs = outputs.next_multiple_of(width);
         let padded = |values: &[f32]| {
-            let mut padded = Buffer::new(count * width);
+            let mut padded = Buffer::new(padded_outputs);
             padded[..outputs].copy_from_slice(values);
             padded
         };
+        let panels = Buffer::new(padded_outputs * inputs.next_multiple_of(2));
         Self { level, inputs, outputs, panels, scales: padded(scales), bias: padded(bias) }
     }
 
@@ -111,6 +157,15 @@ impl Matrix {
     }
 }
 
+/// Copies runs of `N` bytes to places `distance` apart.
+fn deal<const N: usize>(from: &[u8], to: &mut [i8], distance: usize) {
+    for (run, to) in from.as_chunks::<N>().0.iter().zip(to.chunks_mut(distance)) {
+        if let Some(to) = to.first_chunk_mut::<N>() {
+            *to = run.map(|byte| byte as i8);
+        }
+    }
+}
+
 /// The largest magnitude of 16-bit integers of which `inputs` can be multiplied by 127 and added up in 32 bits.
 pub fn limit(inputs: usize) -> f32 {
     (i32::MAX as usize / (127 * inputs.max(1))).min(i16::MAX as usize) as f32
@@ -142,18 +197,23 @@ unsafe fn multiply_body<V: Vector>(call: &Call) {
 
 impl Tiles for Call {
     #[inline(always)]
-    unsafe fn tile<V: Vector>(&self, m: usize, rows: usize, n: usize) {
+    fn placement(&self) -> Placement {
+        self.output.placement
+    }
+
+    #[inline(always)]
+    unsafe fn tile<V: Vector>(&self, m: usize, to: Cursor, rows: usize, n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { tile_of_rows!(rows, V::INT_ROWS, V::FUSED_DOT, V, tile(self, m, n)) }
+        unsafe { tile_of_rows!(rows, V::INT_ROWS, V::FUSED_DOT, V, tile(self, m, to, n)) }
     }
 }
 
-/// `R` rows from row `m` times the panel that starts at column `n`, in `S` partial sums.
+/// `R` rows from row `m`, which go to `to`, times the panel that starts at column `n`, in `S` partial sums.
 ///
 /// # Safety
 /// Rows and panel lie inside of the matrices.
 #[inline(always)]
-unsafe fn tile<V: Vector, const R: usize, const S: usize>(call: &Call, m: usize, n: usize) {
+unsafe fn tile<V: Vector, const R: usize, const S: usize>(call: &Call, m: usize, to: Cursor, n: usize) {
     let width = V::PANEL * V::LANES * 2;
     // SAFETY: the caller's promise.
     unsafe {
@@ -195,7 +255,7 @@ unsafe fn tile<V: Vector, const R: usize, const S: usize>(call: &Call, m: usize,
                 total[r][p] = bias.add_product(V::from_ints(sum), scale.mul(step));
             }
         }
-        call.output.write(&total, m, n);
+        call.output.write(&total, to, n);
     }
 }
 

@@ -75,6 +75,32 @@ impl RawFinish {
     }
 }
 
+/// A row of the output, found from the one before it: dividing for every tile would cost as much as a short product.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor {
+    /// Where the row starts.
+    at: usize,
+    /// Which row of its line it is.
+    in_line: usize,
+}
+
+impl Cursor {
+    fn new(place: Placement, row: usize) -> Self {
+        let (line, in_line) = (row / place.per_line, row % place.per_line);
+        Self { at: line * place.line + in_line * place.row, in_line }
+    }
+
+    #[inline(always)]
+    fn advance(&mut self, place: Placement, rows: usize) {
+        self.in_line += rows;
+        self.at += rows * place.row;
+        while self.in_line >= place.per_line {
+            self.in_line -= place.per_line;
+            self.at = self.at + place.line - place.per_line * place.row;
+        }
+    }
+}
+
 /// Where a tile's rows go, and how.
 #[derive(Clone, Copy)]
 pub(super) struct Output {
@@ -85,17 +111,16 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Finishes and writes a tile of `R` rows from row `m` and column `n` on.
+    /// Finishes and writes a tile of `R` rows from row `from` and column `n` on.
     ///
     /// # Safety
     /// The rows lie inside of the output and of what is added to it.
     #[inline(always)]
-    pub unsafe fn write<V: Vector, const R: usize>(&self, tile: &[[V; 2]; R], m: usize, n: usize) {
-        let place = self.placement;
-        let (mut line, mut in_line) = (m / place.per_line, m % place.per_line);
+    pub unsafe fn write<V: Vector, const R: usize>(&self, tile: &[[V; 2]; R], from: Cursor, n: usize) {
+        let mut row_at = from;
         let panel = V::PANEL * V::LANES;
         for row in tile {
-            let at = line * place.line + in_line * place.row + n;
+            let at = row_at.at + n;
             // SAFETY: the caller's promise; at the right edge the values go through memory of their own.
             unsafe {
                 if n + panel <= self.columns {
@@ -116,10 +141,7 @@ impl Output {
                     }
                 }
             }
-            in_line += 1;
-            if in_line == place.per_line {
-                (line, in_line) = (line + 1, 0);
-            }
+            row_at.advance(self.placement, 1);
         }
     }
 }
@@ -129,11 +151,14 @@ const CHUNK: usize = 24 << 10;
 
 /// One product, tile by tile. Traits instead of closures, as those are not compiled for the level of what calls them.
 pub(super) trait Tiles {
-    /// Computes `rows` rows from row `m` on of the columns from `n` on.
+    /// Where the rows go.
+    fn placement(&self) -> Placement;
+
+    /// Computes `rows` rows from row `m` on, which `to` is the place of, of the columns from `n` on.
     ///
     /// # Safety
     /// They lie inside of the matrices.
-    unsafe fn tile<V: Vector>(&self, m: usize, rows: usize, n: usize);
+    unsafe fn tile<V: Vector>(&self, m: usize, to: Cursor, rows: usize, n: usize);
 }
 
 /// Computes all tiles of a product, such that both matrices are read from near caches: runs of rows outside, panels of
@@ -151,24 +176,28 @@ pub(super) unsafe fn all_tiles<V: Vector>(
 ) {
     let tiles = rows.div_ceil(most);
     let per_chunk = (CHUNK / (row_bytes * most).max(1)).max(1);
-    let mut first_tile = 0;
+    // Tiles of nearly equal height, the higher ones first: none is left with a single row.
+    let (low, higher) = (rows / tiles, rows % tiles);
+    let place = call.placement();
+    let (mut first_tile, mut first_row) = (0, 0);
     while first_tile < tiles {
         let end = (first_tile + per_chunk).min(tiles);
+        let start = Cursor::new(place, first_row);
+        let mut row = first_row;
         let mut n = 0;
         while n < columns {
-            // Tiles of nearly equal height: none is left with a single row.
-            let mut from = first_tile * rows / tiles;
-            let mut i = first_tile;
-            while i < end {
-                let to = (i + 1) * rows / tiles;
+            let mut to = start;
+            row = first_row;
+            for i in first_tile..end {
+                let height = low + usize::from(i < higher);
                 // SAFETY: the caller's promise.
-                unsafe { call.tile::<V>(from, to - from, n) };
-                from = to;
-                i += 1;
+                unsafe { call.tile::<V>(row, to, height, n) };
+                to.advance(place, height);
+                row += height;
             }
             n += V::PANEL * V::LANES;
         }
-        first_tile = end;
+        (first_tile, first_row) = (end, row);
     }
 }
 
