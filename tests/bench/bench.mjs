@@ -1,16 +1,17 @@
 /**
  * Measures soli beside other runtimes in one headless Chromium, in turns, and prints one JSON object.
  *
- *   node bench.mjs [--browser PATH] [--soli PATH] [--candle FOLDER] [--rounds N] [--captions N] [--sizes 96,128]
+ *   node bench.mjs [--browser PATH] [--soli PATH] [--candle FOLDER] [--layers FOLDER] [--relaxed FOLDER] [--rounds N]
+ *     [--captions N] [--sizes 96,128]
  *
  * No time counts before the outputs were found equal. Times are those of the page's own thread while it runs
  * (Chromium's thread clock), so that other programs on the machine matter little; those of the wall clock are beside
  * them.
  */
 import { spawn } from 'node:child_process';
-import { readFile, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { cpus } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -23,18 +24,27 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
 const PATIENCE = 600_000;
 /** Largest difference of features, as a part of the largest feature: two ways of adding up, and rounded inputs. */
-const EQUAL = { soli_f32: 0, soli_int8: 2e-3, xnnpack: 1e-4, ort: 1e-4, candle: 1e-4 };
+const EQUAL = { soli_f32: 0, soli_f32_relaxed: 1e-4, soli_int8: 2e-3, soli_int8_relaxed: 2e-3, xnnpack: 1e-4, ort: 1e-4, candle: 1e-4 };
+/** Modules built for the bench alone: `--candle FOLDER` is served as /modules/candle/. */
+const MODULES = ['candle', 'layers', 'relaxed'];
 
 const { values: options } = parseArgs({
   options: {
     browser: { type: 'string', default: process.env.SOLI_CHROMIUM ?? '/usr/bin/chromium' },
     soli: { type: 'string' },
     candle: { type: 'string' },
+    layers: { type: 'string' },
+    relaxed: { type: 'string' },
     rounds: { type: 'string', default: '15' },
     captions: { type: 'string', default: '10000' },
     sizes: { type: 'string', default: '96,128,192,224' },
   },
 });
+const LAUNCH = {
+  executablePath: options.browser,
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+};
 const rounds = Number(options.rounds);
 const sizes = options.sizes.split(',').map(Number);
 
@@ -49,8 +59,9 @@ async function serve(made) {
   const server = createServer(async (request, response) => {
     const path = normalize(new URL(request.url, 'http://localhost').pathname);
     const place = Object.keys(places).find((prefix) => path.startsWith(prefix));
-    const file = path.startsWith('/candle/')
-      ? join(options.candle ?? '', path.slice('/candle/'.length))
+    const module = MODULES.find((name) => path.startsWith(`/modules/${name}/`));
+    const file = module
+      ? join(options[module] ?? '', path.slice(`/modules/${module}/`.length))
       : place && join(ROOT, places[place], path.slice(place.length));
     const body = made.get(path)?.() ?? (file && (await readFile(file).catch(() => null)));
     if (!body) return response.writeHead(404).end();
@@ -91,7 +102,9 @@ async function timed(page, cdp, work, ...args) {
 }
 
 async function measureTrunks(page, cdp) {
-  const names = ['soli_f32', 'soli_int8', 'xnnpack', 'ort', ...(options.candle ? ['candle'] : [])];
+  const names = ['soli_f32', 'soli_int8', 'xnnpack', 'ort'];
+  if (options.candle) names.push('candle');
+  if (options.relaxed) names.push('soli_f32_relaxed', 'soli_int8_relaxed');
   const [trunks, captions, wall, best, differences] = [{}, {}, {}, {}, {}];
   for (const side of sizes) {
     const found = await page.evaluate(([side, names]) => bench.prepare(side, names), [side, names]);
@@ -128,32 +141,79 @@ async function measureTrunks(page, cdp) {
   return { trunk: trunks, trunk_wall: wall, trunk_best: best, captions, differences };
 }
 
-/** Times by the wall clock, as most of a start is waiting for others. */
-async function measureColdStarts(browser, url) {
+/**
+ * Times by the wall clock, as most of a start is waiting for others. The browser has been here before: its files are
+ * cached, and so is the code that it made of the modules, ours and theirs alike, as it is for anyone's second visit.
+ */
+async function measureColdStarts(url) {
   const [cold, ready, ort] = [[], [], []];
-  const context = await browser.newContext();
-  for (let i = -1; i < 5; i++) {
-    const fresh = async (work, arg) => {
-      const page = await context.newPage();
-      await page.goto(`${url}/bench/page/cold.html`);
-      await page.waitForFunction(() => document.title === 'ready');
-      const result = await page.evaluate(work, arg);
-      await page.close();
-      return result;
-    };
-    const ours = await fresh(() => soliCold());
-    const theirs = await fresh((side) => ortCold(side), sizes.includes(192) ? 192 : sizes[0]);
-    if (i < 0) continue;
-    cold.push(ours.captioned);
-    ready.push(ours.ready);
-    ort.push(theirs);
+  const folder = await mkdtemp(join(tmpdir(), 'soli-bench-'));
+  const context = await chromium.launchPersistentContext(folder, LAUNCH);
+  const side = sizes.includes(192) ? 192 : sizes[0];
+  const fresh = async (work, ...args) => {
+    const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE);
+    await page.goto(`${url}/bench/page/cold.html`);
+    await page.waitForFunction(() => document.title === 'ready');
+    const result = await page.evaluate(work, args);
+    await page.close();
+    return result;
+  };
+  try {
+    await fresh(() => soliVisit());
+    await fresh(([side]) => ortVisit(side), side);
+    for (let i = 0; i < 7; i++) {
+      const ours = await fresh(() => soliCold());
+      cold.push(ours.captioned);
+      ready.push(ours.ready);
+      ort.push(await fresh(([side]) => ortCold(side), side));
+    }
+  } finally {
+    await context.close();
+    await rm(folder, { recursive: true, force: true });
   }
-  await context.close();
   return {
     cold_start_ms: round(median(cold), 1),
     cold_ready_ms: round(median(ready), 1),
     cold_ort_session_ms: round(median(ort), 1),
   };
+}
+
+/**
+ * What a frame of a webcam costs the page's own thread: the package reads its pixels and hands them to a worker. A
+ * canvas that is drawn to plays the camera.
+ */
+async function measureFrames(browser, url) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  await page.goto(`${url}/bench/page/frames.html`);
+  await page.waitForFunction(() => document.title === 'ready');
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const FRAMES = 20;
+  const [captioned, idle] = [[], []];
+  for (let i = -1; i < 5; i++) {
+    const { result, busy } = await timed(page, cdp, ([count]) => camera.caption(count), FRAMES);
+    // The same time without captions: what the camera and the page cost by themselves.
+    const without = await timed(page, cdp, ([ms]) => camera.rest(ms), result);
+    if (i < 0) continue;
+    captioned.push(busy / FRAMES);
+    idle.push(without.busy / FRAMES);
+  }
+  await page.close();
+  return { main_thread_ms_per_frame: round(median(captioned) - median(idle)), main_thread_ms_camera: round(median(idle)) };
+}
+
+/** Each kernel by itself, and what the vectors can do at most. */
+async function measureLayers(browser, url) {
+  if (!options.layers) return {};
+  const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  await page.goto(`${url}/bench/page/layers.html`);
+  await page.waitForFunction(() => document.title === 'ready');
+  const layers = await page.evaluate((side) => measureLayers(side), sizes.includes(192) ? 192 : sizes[0]);
+  await page.close();
+  return { layers };
 }
 
 /** The memory of soli's module alone, in a page of its own, after the first caption and after many. */
@@ -218,11 +278,7 @@ async function measureNative() {
 }
 
 const server = await serve(await data());
-const browser = await chromium.launch({
-  executablePath: options.browser,
-  headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
-});
+const browser = await chromium.launch(LAUNCH);
 try {
   const page = await browser.newPage();
   page.setDefaultTimeout(PATIENCE);
@@ -234,7 +290,10 @@ try {
   const times = await measureTrunks(page, cdp);
   await page.close();
   say('cold starts');
-  const cold = await measureColdStarts(browser, server.url);
+  const cold = await measureColdStarts(server.url);
+  say('layers and frames');
+  const layers = await measureLayers(browser, server.url);
+  const frames = await measureFrames(browser, server.url);
   say(`memory over ${options.captions} captions`);
   const memory = await measureMemory(browser, server.url);
   say('sizes and native throughput');
@@ -245,6 +304,8 @@ try {
     ...cold,
     ...(await measureSizes()),
     ...memory,
+    ...layers,
+    ...frames,
     ...(await measureNative()),
     captions: times.captions,
     trunk_wall: times.trunk_wall,

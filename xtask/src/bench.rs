@@ -44,7 +44,9 @@ pub fn run(args: &Args) -> Result<()> {
     let tools = setup::ensure(setup::BENCH)?;
     tools.complete()?;
     wasm::build(&tools)?;
-    let candle = stock_candle(&tools)?;
+    let candle = module(&tools, "soli-bench-candle", "candle", &[])?;
+    let layers = module(&tools, "soli-bench-layers", "layers", &[])?;
+    let relaxed = module(&tools, "soli", "relaxed", &["-Ctarget-feature=+relaxed-simd"])?;
     let soli = soli()?;
     packages()?;
     ui::line("bench");
@@ -57,6 +59,10 @@ pub fn run(args: &Args) -> Result<()> {
         .arg(soli)
         .arg("--candle")
         .arg(candle)
+        .arg("--layers")
+        .arg(layers)
+        .arg("--relaxed")
+        .arg(relaxed)
         .args(["--rounds", &args.rounds.to_string(), "--captions", &args.captions.to_string()])
         .args(["--sizes", &args.sizes])
         .fix("the message above says which runtime or step failed")
@@ -99,19 +105,24 @@ fn packages() -> Result<()> {
         .logged("npm-bench")
 }
 
-/// The same trunk in stock candle; returns the folder of the module.
-fn stock_candle(tools: &Toolbox) -> Result<PathBuf> {
+/// Builds a package of the workspace as a module of its own, with these flags for the package's own code; returns the
+/// module's folder, where it is called `NAME.js`.
+fn module(tools: &Toolbox, package: &str, name: &str, flags: &[&str]) -> Result<PathBuf> {
     let cargo = Cmd::new("cargo")
-        .args(["rustc", "--package", "soli-bench-candle", "--lib", "--crate-type", "cdylib"])
-        .args(["--target", TARGET, "--profile", wasm::PROFILE]);
+        .args(["rustc", "--package", package, "--lib", "--crate-type", "cdylib"])
+        .args(["--target", TARGET, "--profile", wasm::PROFILE])
+        .arg("--")
+        .args(flags);
     tools.toolchain.apply(cargo).fix("see the compiler's message above").run()?;
     let built = paths::wasm_target().join(TARGET).join(wasm::PROFILE);
-    let folder = paths::root().join("target").join("bench-candle");
+    let folder = paths::root().join("target").join("bench").join(name);
     Cmd::new(tools.path(Tool::WasmBindgen)?)
-        .args(["--target", "web", "--no-typescript", "--out-name", "bench_candle", "--out-dir"])
+        .args(["--target", "web", "--no-typescript", "--out-name", name, "--out-dir"])
         .arg(&folder)
-        .arg(built.join("soli_bench_candle.wasm"))
+        .arg(built.join(format!("{}.wasm", package.replace('-', "_"))))
         .output()?;
+    let module = folder.join(format!("{name}_bg.wasm"));
+    wasm::optimise(tools, &module, if flags.is_empty() { &[] } else { &["--enable-relaxed-simd"] })?;
     Ok(folder)
 }
 

@@ -43,7 +43,7 @@ pub fn build(tools: &Toolbox) -> Result<()> {
     let current = fingerprint(tools, &compiled, &folder).ok();
     if current.is_none() || current != fs::read_to_string(&stamp).ok() {
         bind(tools, &compiled, &folder)?;
-        optimise(tools, &module)?;
+        optimise(tools, &module, &[])?;
         fs::write(&stamp, fingerprint(tools, &compiled, &folder)?)
             .with_context(|| format!("cannot write {}", stamp.display()))?;
     }
@@ -81,11 +81,17 @@ fn bind(tools: &Toolbox, compiled: &Path, folder: &Path) -> Result<()> {
         .map(drop)
 }
 
-fn optimise(tools: &Toolbox, module: &Path) -> Result<()> {
+/// Optimises a module in its place.
+///
+/// # Errors
+/// If the file cannot be moved, or the optimiser fails.
+pub fn optimise(tools: &Toolbox, module: &Path, flags: &[&str]) -> Result<()> {
     let unoptimised = module.with_extension("wasm.in");
     fs::rename(module, &unoptimised).with_context(|| format!("cannot move {}", module.display()))?;
     Cmd::new(tools.path(Tool::WasmOpt)?)
-        .args([OPTIMISE, "-o"])
+        .arg(OPTIMISE)
+        .args(flags)
+        .arg("-o")
         .arg(module)
         .arg(&unoptimised)
         .fix("`cargo xtask setup` installs the version that is known to work")

@@ -32,7 +32,7 @@ function normalised(rgba, { mean, std }) {
   return out;
 }
 
-async function soliRuntime(side, precision, rgba) {
+async function soliRuntime(soli, side, precision, rgba) {
   const captioner = new soli.WebCaptioner(await bytes(`/data/soli-${precision}-${side}.safetensors`));
   return {
     run: () => captioner.features(rgba, side, side),
@@ -103,10 +103,17 @@ async function onnxruntime(side, floats) {
 }
 
 async function candle(side, floats) {
-  const stock = await import('/candle/bench_candle.js');
+  const stock = await import('/modules/candle/candle.js');
   await stock.default();
   const trunk = new stock.StockTrunk(await bytes(`/data/soli-f32-${side}.safetensors`), side);
   return { run: () => trunk.features(floats), free: () => trunk.free() };
+}
+
+/** soli's module with WebAssembly's relaxed instructions, fused multiply-add among them. */
+async function relaxed() {
+  const module = await import('/modules/relaxed/relaxed.js');
+  await module.default();
+  return module;
 }
 
 let runtimes = {};
@@ -133,8 +140,10 @@ window.bench = {
     const rgba = picture(side);
     const floats = normalised(rgba, encoder);
     const make = {
-      soli_f32: () => soliRuntime(side, 'f32', rgba),
-      soli_int8: () => soliRuntime(side, 'int8', rgba),
+      soli_f32: () => soliRuntime(soli, side, 'f32', rgba),
+      soli_int8: () => soliRuntime(soli, side, 'int8', rgba),
+      soli_f32_relaxed: async () => soliRuntime(await relaxed(), side, 'f32', rgba),
+      soli_int8_relaxed: async () => soliRuntime(await relaxed(), side, 'int8', rgba),
       xnnpack: () => xnnpack(trunk, floats, side),
       ort: () => onnxruntime(side, floats),
       candle: () => candle(side, floats),
