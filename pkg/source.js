@@ -8,6 +8,12 @@ import { SoliError, describe } from './errors.js';
 export const MAX_SIDE = 1024;
 
 /**
+ * The same for what moves: frames come many times a second, and reading them back holds up the page. Still more than
+ * twice what the network looks at.
+ */
+export const MAX_FRAME_SIDE = 512;
+
+/**
  * The pixels of anything that shows a picture, upright (EXIF orientation applied by the browser).
  *
  * What changes with time (video, canvas) is read before this function first waits, so that the caption belongs to the
@@ -43,12 +49,12 @@ const readers = {
     if (video.readyState < 2) {
       throw new SoliError('decode-failed', 'this <video> has no picture yet: wait for its "loadeddata" event');
     }
-    return draw(video, video.videoWidth, video.videoHeight);
+    return draw(video, video.videoWidth, video.videoHeight, MAX_FRAME_SIDE);
   },
   HTMLCanvasElement: (canvas) => draw(canvas, canvas.width, canvas.height),
   OffscreenCanvas: (canvas) => draw(canvas, canvas.width, canvas.height),
   ImageBitmap: (bitmap) => draw(bitmap, bitmap.width, bitmap.height),
-  VideoFrame: (frame) => draw(frame, frame.displayWidth, frame.displayHeight),
+  VideoFrame: (frame) => draw(frame, frame.displayWidth, frame.displayHeight, MAX_FRAME_SIDE),
   ImageData: (image, signal) => {
     const large = Math.max(image.width, image.height) > MAX_SIDE;
     if (typeof createImageBitmap === 'function' && (large || !(image.data instanceof Uint8ClampedArray))) {
@@ -121,12 +127,12 @@ async function drawBitmap(source, name, signal) {
   }
 }
 
-/** Draws a picture, at most MAX_SIDE long, and reads its pixels back. */
-function draw(picture, width, height) {
+/** Draws a picture, shrunk to `most` pixels along its longest side, and reads its pixels back. */
+function draw(picture, width, height, most = MAX_SIDE) {
   if (!(width > 0 && height > 0)) {
     throw new SoliError('decode-failed', `this ${kindOf(picture)} has no pixels (${width} x ${height}): was it closed?`);
   }
-  const scale = Math.min(1, MAX_SIDE / Math.max(width, height));
+  const scale = Math.min(1, most / Math.max(width, height));
   const canvas = makeCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
   const context = canvas.getContext('2d', { willReadFrequently: true });
   context.imageSmoothingQuality = 'high';
