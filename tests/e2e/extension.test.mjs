@@ -53,6 +53,20 @@ describe('the extension in Chromium', () => {
     assert.deepEqual(faults, []);
   });
 
+  // Mozilla's linter reads Firefox's folder; this is what Chromium itself has to say of its own.
+  test('Chromium finds no fault with the manifest, and none came up since', async () => {
+    const extensions = await chromium.context.newPage();
+    await extensions.goto('chrome://extensions');
+    const found = await extensions.evaluate(
+      (id) => new Promise((resolve) => chrome.developerPrivate.getExtensionInfo(id, resolve)),
+      chromium.id,
+    );
+    await extensions.close();
+    assert.match(found.name, /^soli/);
+    const faults = [...found.manifestErrors, ...found.runtimeErrors, ...found.runtimeWarnings, ...found.installWarnings ?? []];
+    assert.deepEqual(faults.map(({ message }) => message ?? String(faults)), []);
+  });
+
   /** Opens a page of the fixture site as the only one. */
   async function visit(path) {
     await page?.close();

@@ -799,3 +799,64 @@ describe('a module that cannot be started', () => {
     }
   });
 });
+
+describe('an abort during the warm-up', () => {
+  test('in a worker: ends it, however long the warm-up takes', async () => {
+    const endless = (body) => Buffer.from(String(body).replace('async warmUp() {', 'async warmUp() { await new Promise(() => {});'));
+    const world = await open({ doctored: { '/pkg/engine.js': endless } });
+    try {
+      const page = await world.blank();
+      const error = await page.evaluate(async () => {
+        const stop = new AbortController();
+        const loading = failure(soliModule.Captioner.load({ weights, signal: stop.signal }));
+        // The warm-up never ends, so that this is within it, or at the worst in what comes before.
+        setTimeout(() => stop.abort(), 2000);
+        return loading;
+      });
+      assert.equal(error.code, 'AbortError');
+      for (let i = 0; i < 50 && page.workers().length > 0; i += 1) await page.waitForTimeout(20);
+      assert.equal(page.workers().length, 0, 'the worker has ended');
+      const known = await page.evaluate(async () => (await soliModule.Captioner.load({ weights, warmUp: false })).info.vocabSize);
+      assert.ok(known > 0, 'another can be loaded');
+    } finally {
+      await world.close();
+    }
+  });
+
+  test('on the page itself: nothing is handed out', async () => {
+    const within = (body) => Buffer.from(String(body).replace('async warmUp() {', 'async warmUp() { globalThis.warming();'));
+    const world = await open({ doctored: { '/pkg/engine.js': within } });
+    try {
+      const page = await world.blank((page) => page.addInitScript(() => delete window.Worker));
+      const error = await page.evaluate(() => {
+        const stop = new AbortController();
+        window.warming = () => stop.abort();
+        return failure(soliModule.Captioner.load({ weights, signal: stop.signal }));
+      });
+      assert.equal(error.code, 'AbortError');
+    } finally {
+      await world.close();
+    }
+  });
+});
+
+describe('an engine without vectors', () => {
+  test('gets the plain module, and the same captions', async () => {
+    // The engine's own answer is the one thing that can't be had from a browser of today.
+    const without = (body) => Buffer.from(String(body).replace('WebAssembly.validate(VECTORS)', 'false'));
+    const captionOf = async (world) => {
+      const page = await prepare(await world.blank());
+      const asked = world.asked.map(({ url }) => url).filter((url) => url.endsWith('.wasm'));
+      return { asked, ...(await page.evaluate(async () => await soli.caption(photo))) };
+    };
+    const [plain, usual] = [await open({ doctored: { '/pkg/instructions.js': without } }), await open({ doctored: {} })];
+    try {
+      const [slow, fast] = [await captionOf(plain), await captionOf(usual)];
+      assert.deepEqual([slow.asked, fast.asked], [['/pkg/wasm/soli_plain_bg.wasm'], ['/pkg/wasm/soli_bg.wasm']]);
+      assert.equal(slow.text, fast.text);
+      assert.ok(Math.abs(slow.score - fast.score) < 1e-4, `${slow.score} ${fast.score}`);
+    } finally {
+      await Promise.all([plain.close(), usual.close()]);
+    }
+  });
+});
