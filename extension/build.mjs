@@ -16,8 +16,8 @@ const HERE = fileURLToPath(new URL('./', import.meta.url));
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 export const BROWSERS = ['chromium', 'firefox'];
 
-/** What of the npm package is needed at run time; its README and types are not. */
-const isRuntime = (path) => !/\.(md|d\.ts|tgz)$|package\.json$|node_modules/.test(path);
+/** What of the npm package is needed at run time: not its README and types, nor the module for browsers without vectors. */
+const isRuntime = (path) => !/\.(md|d\.ts|tgz)$|package\.json$|node_modules|_plain_/.test(path);
 
 /**
  * @param {{ browser: string, out: string, manifest?: (manifest: object) => object, panel?: 'closed' | 'open' }} options

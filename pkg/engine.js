@@ -1,5 +1,6 @@
 import * as glue from './wasm/soli.js';
 import { SoliError, describe } from './errors.js';
+import { moduleAddress } from './instructions.js';
 import { readLocalFile } from './local-file.js';
 
 /** The one WebAssembly instance of this thread, once it is there. */
@@ -57,11 +58,11 @@ export class Engine {
 }
 
 function instantiate() {
-  instance ??= start(new URL('./wasm/soli_bg.wasm', import.meta.url)).catch((error) => {
+  instance ??= start(moduleAddress()).catch((error) => {
     instance = null;
     throw new SoliError(
       'wasm-failed',
-      `soli's WebAssembly module could not be started (it needs WebAssembly with SIMD, and 'wasm-unsafe-eval' where a content security policy rules): ${describe(error)}`,
+      `soli's WebAssembly module could not be started (it needs WebAssembly, and 'wasm-unsafe-eval' where a content security policy rules): ${describe(error)}`,
       { cause: error },
     );
   });

@@ -142,7 +142,7 @@ export class Captioner implements Disposable {
 
   /**
    * Captions one picture. The picture is read at once (a video or canvas as it is now, an EXIF orientation applied,
-   * a side beyond 1024 px shrunk); then calls take their turn, one at a time.
+   * a side beyond 1024 px shrunk, one of a video beyond 512 px); then calls take their turn, one at a time.
    * @throws {SoliError} every code but `invalid-weights`
    */
   caption(source: PictureSource, options?: CaptionOptions): Promise<Caption>;

@@ -41,7 +41,7 @@ export const STATES = { waiting: 'Waiting …', working: 'Looking …', cancelle
 const SENTENCES = {
   'fetch-failed': 'The captioner could not be loaded. Are you online?',
   'invalid-weights': 'The captioner’s file arrived damaged. Try again, please.',
-  'wasm-failed': 'This browser cannot run the captioner: it lacks WebAssembly with SIMD. A newer browser can.',
+  'wasm-failed': 'This browser cannot run the captioner: it lacks WebAssembly, or a policy forbids it. A newer browser can.',
   'decode-failed': 'This is not a picture that the browser can read. Try a JPEG, PNG or WebP file.',
   'tainted-canvas': 'This picture belongs to another site that does not allow it to be read.',
   'invalid-image': 'This picture has a size that cannot be described.',

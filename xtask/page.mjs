@@ -37,7 +37,8 @@ export async function precache(root = ROOT) {
     if (!LEFT_OUT.test(path)) add(path === 'index.html' ? './' : `./${path}`, await readFile(join(root, 'www', path)));
   }
   for (const path of await list(join(root, 'pkg'))) {
-    if (/\.(js|wasm)$/.test(path)) add(`./pkg/${path}`, await readFile(join(root, 'pkg', path)));
+    // The module for browsers without vectors is fetched by those that need it.
+    if (/\.(js|wasm)$/.test(path) && !path.includes('_plain_')) add(`./pkg/${path}`, await readFile(join(root, 'pkg', path)));
   }
   add('./models/soli.json', await weightsCard(root));
   const worker = await readFile(join(root, 'www', 'sw.js'));

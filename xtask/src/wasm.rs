@@ -28,27 +28,65 @@ pub fn run() -> Result<()> {
     build(&tools)
 }
 
-/// Builds the module and prints its sizes.
+/// What a module is compiled for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Variant {
+    /// Browsers with WebAssembly's 128-bit vectors: all since 2023, most since 2021.
+    Vectors,
+    /// All others. The same captions, several times slower.
+    Plain,
+}
+
+impl Variant {
+    const ALL: [Self; 2] = [Self::Vectors, Self::Plain];
+
+    /// The module's name in pkg/wasm.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Vectors => "soli_bg.wasm",
+            Self::Plain => "soli_plain_bg.wasm",
+        }
+    }
+
+    /// Cargo's folder: one for each, or one would throw away what the other made.
+    fn target(self) -> PathBuf {
+        match self {
+            Self::Vectors => paths::wasm_target(),
+            Self::Plain => paths::wasm_target().join("plain"),
+        }
+    }
+
+    fn compiled(self) -> PathBuf {
+        self.target().join(TARGET).join(PROFILE).join("soli.wasm")
+    }
+}
+
+/// Builds the modules and prints their sizes.
 ///
 /// # Errors
 /// Names the step that failed.
 pub fn build(tools: &Toolbox) -> Result<()> {
     let started = Instant::now();
     ui::line("build");
-    compile(tools)?;
-    let compiled = paths::wasm_target().join(TARGET).join(PROFILE).join("soli.wasm");
+    for variant in Variant::ALL {
+        compile(tools, variant)?;
+    }
     let folder = paths::root().join("pkg").join("wasm");
-    let module = folder.join("soli_bg.wasm");
     let stamp = paths::wasm_target().join("pkg.stamp");
-    let current = fingerprint(tools, &compiled, &folder).ok();
+    let current = fingerprint(tools, &folder).ok();
     if current.is_none() || current != fs::read_to_string(&stamp).ok() {
-        bind(tools, &compiled, &folder)?;
-        optimise(tools, &module, &[])?;
-        fs::write(&stamp, fingerprint(tools, &compiled, &folder)?)
+        // Old output must not outlive a failure.
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+        }
+        for variant in Variant::ALL {
+            bind(tools, variant, &folder)?;
+        }
+        fs::write(&stamp, fingerprint(tools, &folder)?)
             .with_context(|| format!("cannot write {}", stamp.display()))?;
     }
-    print_sizes(&module)?;
-    // The page's list of files names the module by its hash. Without weights there is no page yet.
+    print_sizes(&folder)?;
+    // The page's list of files names the modules by their hashes. Without weights there is no page yet.
     if weights().is_file() {
         page::run()?;
     }
@@ -56,29 +94,47 @@ pub fn build(tools: &Toolbox) -> Result<()> {
     Ok(())
 }
 
-fn compile(tools: &Toolbox) -> Result<()> {
+fn compile(tools: &Toolbox, variant: Variant) -> Result<()> {
     tools.path(Tool::WasmTarget)?;
     // The cdylib is asked for here, not in Cargo.toml: beside an rlib there it would silently lose its fat LTO.
     let cargo = Cmd::new("cargo")
         .args(["rustc", "--package", "soli", "--lib", "--crate-type", "cdylib", "--target", TARGET])
         .args(["--profile", PROFILE]);
-    tools.toolchain.apply(cargo).fix("see the compiler's message above").run()
+    let cargo = tools.toolchain.apply(cargo).env("CARGO_TARGET_DIR", variant.target());
+    let cargo = match variant {
+        Variant::Vectors => cargo,
+        // In the place of the flags in .cargo/config.toml.
+        Variant::Plain => cargo.env("RUSTFLAGS", "-Ctarget-feature=-simd128"),
+    };
+    cargo.fix("see the compiler's message above").run()
 }
 
-fn bind(tools: &Toolbox, compiled: &Path, folder: &Path) -> Result<()> {
-    // Old output must not outlive a failure.
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
-    }
+/// Makes a compiled module one for browsers. The glue is the same for all.
+fn bind(tools: &Toolbox, variant: Variant, folder: &Path) -> Result<()> {
+    let made = variant.target().join("bound");
     Cmd::new(tools.path(Tool::WasmBindgen)?)
         // pkg/engine.js names the module's address, and replaces an instance that trapped by the reset function.
         .args(["--target", "web", "--omit-default-module-path", "--experimental-reset-state-function"])
         .args(["--no-typescript", "--out-name", "soli", "--out-dir"])
-        .arg(folder)
-        .arg(compiled)
+        .arg(&made)
+        .arg(variant.compiled())
         .fix("its version must be that of wasm-bindgen in Cargo.lock: `cargo xtask setup` sees to that")
-        .output()
+        .output()?;
+    let flags: &[&str] = if variant == Variant::Plain { &["--disable-simd"] } else { &[] };
+    optimise(tools, &made.join("soli_bg.wasm"), flags)?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let glue = folder.join("soli.js");
+    let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let text = read(&made.join("soli.js"))?;
+    if variant == Variant::Vectors {
+        fs::write(&glue, text).with_context(|| format!("cannot write {}", glue.display()))?;
+    } else if text != read(&glue)? {
+        bail!("{} needs glue of its own: it differs from {}", variant.file(), glue.display());
+    }
+    let module = folder.join(variant.file());
+    fs::copy(made.join("soli_bg.wasm"), &module)
         .map(drop)
+        .with_context(|| format!("cannot write {}", module.display()))
 }
 
 /// Optimises a module in its place.
@@ -100,14 +156,15 @@ pub fn optimise(tools: &Toolbox, module: &Path, flags: &[&str]) -> Result<()> {
 }
 
 /// What pkg/wasm holds and what it was made of: by the same text next time, nothing has to be done.
-fn fingerprint(tools: &Toolbox, compiled: &Path, folder: &Path) -> Result<String> {
+fn fingerprint(tools: &Toolbox, folder: &Path) -> Result<String> {
     let mut text = OPTIMISE.to_owned();
     for tool in [Tool::WasmBindgen, Tool::WasmOpt] {
         // The folder of a tool in the cache names its version.
         text += &format!("\n{}", tools.path(tool)?.display());
     }
-    for file in [compiled, &folder.join("soli_bg.wasm"), &folder.join("soli.js")] {
-        let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let made = Variant::ALL.map(|variant| [variant.compiled(), folder.join(variant.file())]);
+    for file in made.into_iter().flatten().chain([folder.join("soli.js")]) {
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
         text += &format!("\n{:016x}", hasher.finish());
@@ -115,13 +172,17 @@ fn fingerprint(tools: &Toolbox, compiled: &Path, folder: &Path) -> Result<String
     Ok(text)
 }
 
-fn print_sizes(module: &Path) -> Result<()> {
-    let raw = fs::metadata(module).with_context(|| format!("cannot find {}", module.display()))?.len();
-    ui::line(format_args!(
-        "  size      soli_bg.wasm {} raw, {} brotli",
-        ui::bytes(raw),
-        ui::bytes(brotli_size(module)?)
-    ));
+fn print_sizes(folder: &Path) -> Result<()> {
+    for variant in Variant::ALL {
+        let module = folder.join(variant.file());
+        let raw = fs::metadata(&module).with_context(|| format!("cannot find {}", module.display()))?.len();
+        ui::line(format_args!(
+            "  size      {} {} raw, {} brotli",
+            variant.file(),
+            ui::bytes(raw),
+            ui::bytes(brotli_size(&module)?)
+        ));
+    }
     let weights = weights();
     if let Ok(meta) = fs::metadata(&weights) {
         ui::line(format_args!("  size      soli.safetensors {}", ui::bytes(meta.len())));
