@@ -108,13 +108,27 @@ function blocks({ layers }, precision) {
   return rows;
 }
 
+/** What the trunk would take if every layer ran at its peak, in milliseconds. */
+function atThePeak({ layers }, precision) {
+  return layers[precision]
+    .filter(({ name }) => !name.startsWith('decoder'))
+    .reduce((ms, { name, operations }) => {
+      const float = precision === 'f32' || !/expand|project/.test(name);
+      const { operations: done, ms: took } = layers[float ? 'peak_f32' : 'peak_int'];
+      return ms + (operations / done) * took;
+    }, 0);
+}
+
 const rate = ({ operations, ms }) => (operations / ms / 1e6).toFixed(0);
 const perLayer = result.layers
   ? `
 By kind of layer at ${result.layers.side} px, each kernel called by itself (shortest of 15; here a layer's result goes to memory and its weights stay in a
 near cache, in the network it is the other way round). The peak is that of simd128 on this machine with nothing to load or
 store: ${rate(result.layers.peak_f32)} Gop/s for a multiplication and an addition of floats, ${rate(result.layers.peak_int)} for the dot product of 16-bit integers that the int8 network uses
-(its stem and depthwise convolutions are in floats).
+(its stem and depthwise convolutions are in floats). At these peaks the trunk would take ${ms(atThePeak(result, 'int8'))} ms in int8 and ${ms(atThePeak(result, 'f32'))} ms in f32,
+where it takes ${ms(result.trunk[result.layers.side].soli_int8)} and ${ms(result.trunk[result.layers.side].soli_f32)}. What is between: a product loads a value of the picture for every two vectors of weights it meets;
+the early expansions have 16 or 24 inputs, so that finishing and storing an output takes as long as its sum; a depthwise
+convolution loads and stores almost as much as it computes.
 
 | int8 | ms | Gop/s | of the peak |
 | --- | --- | --- | --- |
