@@ -122,7 +122,7 @@ describe('the page', () => {
 
   test('a newer picture wins over the one under way', async () => {
     const expected = await resultOf(page, async () => page.setInputFiles('#file', await upload(photos[1])));
-    const files = [await upload(photos[0]), await upload(photos[1])];
+    const files = await Promise.all(photos.slice(0, 2).map(async (photo) => [...(await readFile(photo))]));
     await page.evaluate(() => {
       window.seen = [];
       new MutationObserver(() => window.seen.push(document.getElementById('result').dataset.text)).observe(
@@ -130,9 +130,18 @@ describe('the page', () => {
         { attributeFilter: ['data-text'] },
       );
     });
-    await resultOf(page, async () => {
-      for (const file of files) await page.setInputFiles('#file', file);
-    });
+    // In one task of the page: a caption can be faster than the way from here to there.
+    await resultOf(page, () =>
+      page.evaluate((files) => {
+        const input = document.getElementById('file');
+        for (const bytes of files) {
+          const chosen = new DataTransfer();
+          chosen.items.add(new File([new Uint8Array(bytes)], 'photo.jpg', { type: 'image/jpeg' }));
+          input.files = chosen.files;
+          input.dispatchEvent(new Event('change', { bubbles: true }));
+        }
+      }, files),
+    );
     // Captions come in the order of the calls, so the first one's would have been shown by now.
     assert.deepEqual([...new Set(await page.evaluate(() => window.seen))].filter(Boolean), [expected.text]);
   });
@@ -170,6 +179,7 @@ describe('the page', () => {
   });
 
   test('one polite live region: the caption, and nothing twice', async () => {
+    const page = await world.soli();
     assert.equal(await page.locator('[aria-live], [role=status], [role=alert], [role=log]').count(), 1);
     assert.equal(await page.getAttribute('#announcer', 'role'), 'status');
     const said = await listen(page);
