@@ -262,6 +262,7 @@ impl Views {
                 self.crop_area > 0.0 && self.crop_area <= 1.0,
                 "lie above 0 and up to 1",
             ),
+            Check::below_one(table, "jitter", self.jitter.into()),
             Check::share(table, "degraded", self.degraded),
             Check::share(table, "damaged", self.damaged),
         ]

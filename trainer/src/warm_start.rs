@@ -1,4 +1,5 @@
-//! Training on from a weights file: its network in training form, and its words with new ones after them.
+//! Training on from a weights file: its network in training form, its words with new ones after them, and its grid
+//! of embeddings as large as the new input makes it.
 
 use std::collections::HashMap;
 
@@ -10,6 +11,8 @@ use soli::weights::Weights;
 use crate::backbone::identity_norm;
 use crate::optimiser::is_trunk;
 use crate::parameters::Parameters;
+
+const POSITIONS: &str = "encoder.embedding.position";
 
 /// The words of `known` in their order, then those of `words` that it lacks: tokens that a network knows keep their
 /// numbers.
@@ -24,7 +27,7 @@ pub fn extend(known: &Vocabulary, words: Vec<String>) -> Result<Vocabulary, Voca
 }
 
 /// Puts the numbers of `weights` into `parameters`. Words that the file does not know keep the values with which the
-/// parameters began.
+/// parameters began; the vectors that mark a cell's place are interpolated where the grid has another size.
 ///
 /// # Errors
 /// If the parameters belong to a network of another shape.
@@ -42,7 +45,9 @@ pub fn load(parameters: &Parameters, weights: &Weights) -> Result<()> {
                 let var = vars.get(name).with_context(|| format!("the network has no tensor `{name}`"))?;
                 let (there, wanted) = (tensor.dim(0)?, var.dim(0)?);
                 let of_words = weights.vocabulary.len() == there && wanted > there;
-                let value = if of_words {
+                let value = if name == POSITIONS {
+                    resized_grid(tensor, wanted)?
+                } else if of_words {
                     Tensor::cat(&[tensor, &var.narrow(0, there, wanted - there)?], 0)?
                 } else {
                     tensor.clone()
@@ -53,4 +58,50 @@ pub fn load(parameters: &Parameters, weights: &Weights) -> Result<()> {
     }
     debug_assert!(weights.vocabulary.len() >= SPECIAL_TOKENS.len());
     Ok(parameters.load(&values)?)
+}
+
+/// A square grid of vectors (cells, width) as one of `wanted` cells, by linear interpolation between the cells'
+/// centres; beyond the outermost centres their values go on.
+fn resized_grid(grid: &Tensor, wanted: usize) -> candle_core::Result<Tensor> {
+    let (cells, width) = grid.dims2()?;
+    let (old, new) = (cells.isqrt(), wanted.isqrt());
+    if old == new {
+        return Ok(grid.clone());
+    }
+    let mut shares = vec![0f32; new * old];
+    for (i, row) in shares.chunks_exact_mut(old).enumerate() {
+        let at = ((i as f32 + 0.5) * old as f32 / new as f32 - 0.5).clamp(0.0, (old - 1) as f32);
+        let (before, share) = (at as usize, at.fract());
+        row[before] += 1.0 - share;
+        if share > 0.0 {
+            row[before + 1] += share;
+        }
+    }
+    let shares = Tensor::from_vec(shares, (new, old), grid.device())?;
+    let rows = shares.matmul(&grid.reshape((old, old * width))?)?;
+    let columns = rows.reshape((new, old, width))?.transpose(0, 1)?.contiguous()?;
+    let both = shares.matmul(&columns.reshape((old, new * width))?)?;
+    both.reshape((new, new, width))?.transpose(0, 1)?.contiguous()?.reshape((wanted, width))
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_grid_is_interpolated_between_centres() -> candle_core::Result<()> {
+        // Value 10 * row + column, which linear interpolation keeps as it is wherever it does not leave the centres.
+        let values: Vec<f32> = (0..9).map(|i| (10 * (i / 3) + i % 3) as f32).collect();
+        let grid = Tensor::from_vec(values, (9, 1), &Device::Cpu)?;
+        let centres = [0.0f32, 0.625, 1.375, 2.0];
+        let wanted: Vec<f32> = (0..16).map(|i| 10.0 * centres[i / 4] + centres[i % 4]).collect();
+        let found = resized_grid(&grid, 16)?.flatten_all()?.to_vec1::<f32>()?;
+        for (found, wanted) in found.iter().zip(&wanted) {
+            assert!((found - wanted).abs() < 1e-5, "{found} {wanted}");
+        }
+        assert_eq!(resized_grid(&grid, 9)?.to_vec2::<f32>()?, grid.to_vec2::<f32>()?);
+        Ok(())
+    }
 }

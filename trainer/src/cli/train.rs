@@ -29,7 +29,8 @@ pub struct Train {
     config: PathBuf,
     #[command(flatten)]
     sources: Sources,
-    /// Start from these weights instead of the backbone: the network and its words are the file's, new words are added.
+    /// Start from these weights instead of the backbone: the network and its words are the file's, new words are added, and
+    /// the input's side is the recipe's.
     #[arg(long, value_name = "FILE", conflicts_with = "backbone")]
     weights: Option<PathBuf>,
     /// Where the run is kept; runs/NAME-OF-THE-RECIPE when not given.
@@ -73,7 +74,10 @@ impl Train {
             None => Vocabulary::new(words)?,
         };
         if let Some(weights) = &start {
+            // How large pictures are looked at is the recipe's choice still.
+            let input_side = recipe.model.encoder.input_side;
             recipe.model = weights.config.clone();
+            recipe.model.encoder.input_side = input_side;
         }
         recipe.model.decoder.vocab_size = vocabulary.len();
         recipe.model.validate()?;

@@ -21,6 +21,10 @@ pub struct Views {
     pub flip: bool,
     /// Smallest share of a picture's area that a random crop keeps, above 0 up to 1 (no crop).
     pub crop_area: f64,
+    /// How much brightness, contrast and saturation vary, 0..1: each is multiplied by a factor of `1 - jitter` to
+    /// `1 + jitter`.
+    #[serde(default)]
+    pub jitter: f32,
     /// Share of the views that are degraded, 0..=1.
     #[serde(default)]
     pub degraded: f64,
@@ -66,7 +70,7 @@ pub fn names_a_side(caption: &str) -> bool {
 impl Views {
     /// The sharp picture as it is.
     pub const PLAIN: Self =
-        Self { flip: false, crop_area: 1.0, degraded: 0.0, versions: Versions::Ten, damaged: 0.0 };
+        Self { flip: false, crop_area: 1.0, jitter: 0.0, degraded: 0.0, versions: Versions::Ten, damaged: 0.0 };
 
     /// One view of `picture`; `mirrors` tells whether it may be mirrored.
     pub fn one(&self, picture: &RgbImage, mirrors: bool, rng: &mut impl Rng) -> RgbImage {
@@ -114,6 +118,10 @@ impl Views {
         if self.flip && mirrors && rng.random_bool(0.5) {
             imageops::flip_horizontal_in_place(&mut part);
         }
+        if self.jitter > 0.0 {
+            let mut factor = || rng.random_range(1.0 - self.jitter..=1.0 + self.jitter);
+            relight(&mut part, factor(), factor(), factor());
+        }
         part
     }
 
@@ -133,6 +141,23 @@ impl Views {
             Versions::AnySize => (any_size(picture, rng), None),
         };
         if rng.random_bool(self.damaged) { (damage(&degraded, rng), version) } else { (degraded, version) }
+    }
+}
+
+/// Multiplies a picture's brightness, its contrast (distances from its mean grey) and its saturation (distances of a
+/// pixel's channels from their grey, by the luma of ITU-R BT.601).
+fn relight(picture: &mut RgbImage, brightness: f32, contrast: f32, saturation: f32) {
+    let grey = |p: &image::Rgb<u8>| {
+        0.299 * f32::from(p.0[0]) + 0.587 * f32::from(p.0[1]) + 0.114 * f32::from(p.0[2])
+    };
+    let mean = picture.pixels().map(grey).sum::<f32>() / (picture.width() * picture.height()).max(1) as f32;
+    for pixel in picture.pixels_mut() {
+        let own = grey(pixel);
+        for value in &mut pixel.0 {
+            let coloured = own + (f32::from(*value) - own) * saturation;
+            let spread = mean + (coloured - mean) * contrast;
+            *value = (spread * brightness + 0.5).clamp(0.0, 255.0) as u8;
+        }
     }
 }
 
