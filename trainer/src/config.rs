@@ -4,6 +4,7 @@
 //! this order, each going on from the last one's averaged parameters. What a stage's table says is described with the
 //! stage, in [`crate::stages`].
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,9 @@ pub enum RecipeError {
         /// What it has to be.
         must: &'static str,
     },
+    /// A recipe is its own successor, through others or by itself.
+    #[error("configuration {}: `next` leads back to it, so the training would never end", .0.display())]
+    Circle(PathBuf),
     /// No stage is configured.
     #[error("configuration {}: it names no stage; add one of [text], [siamese], [captions], [joint], [scst]", .0.display())]
     NoStage(PathBuf),
@@ -77,6 +81,10 @@ pub struct Recipe {
     /// Pictures of the dev split captioned after each epoch for the curve. CIDEr's word frequencies depend on the
     /// set: only figures of the same number compare.
     pub dev_images: usize,
+    /// A recipe, named from this one's folder, that goes on from the weights that this one gives, as
+    /// `soli train --weights` would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<PathBuf>,
     /// The shape of the network.
     pub model: ModelConfig,
     /// The decoder learns the language from text alone.
@@ -193,6 +201,28 @@ impl Recipe {
             .map_err(|source| RecipeError::Parse { path: path.to_owned(), source: Box::new(source) })?;
         recipe.validate(path, &text)?;
         Ok(recipe)
+    }
+
+    /// The recipe at `path` and all that follow it, each with the name of its file without extension.
+    ///
+    /// # Errors
+    /// As [`Recipe::load`], for any of them; or if one follows itself.
+    pub fn chain(path: &Path) -> Result<Vec<(String, Self)>, RecipeError> {
+        let (mut chain, mut names, mut path) = (Vec::new(), HashSet::new(), path.to_owned());
+        loop {
+            let recipe = Self::load(&path)?;
+            let name = path.file_stem().unwrap_or("run".as_ref()).to_string_lossy().into_owned();
+            // Runs are kept by their recipes' names, so that two of one name would get in each other's way too.
+            if !names.insert(name.clone()) {
+                return Err(RecipeError::Circle(path));
+            }
+            let next = recipe.next.as_ref().map(|next| path.with_file_name(next));
+            chain.push((name, recipe));
+            match next {
+                Some(next) => path = next,
+                None => return Ok(chain),
+            }
+        }
     }
 
     fn validate(&self, path: &Path, text: &str) -> Result<(), RecipeError> {

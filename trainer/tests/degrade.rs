@@ -89,7 +89,7 @@ fn the_ten_versions_have_the_papers_sizes() {
 }
 
 fn views(versions: Versions) -> Views {
-    Views { flip: true, crop_area: 0.7, degraded: 1.0, versions, damaged: 0.5 }
+    Views { flip: true, crop_area: 0.7, degraded: 1.0, versions, damaged: 0.5, ..Views::PLAIN }
 }
 
 #[test]

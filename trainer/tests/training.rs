@@ -408,6 +408,37 @@ fn weights_are_trained_on_and_learn_new_words() {
 }
 
 #[test]
+fn a_recipe_is_followed_by_its_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = data_set(folder.path(), 8);
+    let text = fs::read_to_string(&recipe).unwrap();
+    let last = folder.path().join("last.toml");
+    fs::write(&last, text.replace("input_side = 32", "input_side = 96")).unwrap();
+    fs::write(&recipe, format!("next = \"last.toml\"\n{text}")).unwrap();
+    kill_when(&folder.path().join("run/last/captions/metrics.csv"), train(folder.path(), &recipe, "run"));
+    let output = train(folder.path(), &recipe, "run").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("stage captions: finished earlier"), "{said}");
+    let read = |run: &str| Weights::from_bytes(&fs::read(folder.path().join(run)).unwrap()).unwrap();
+    let (first, second) = (read("run/soli.safetensors"), read("run/last/soli.safetensors"));
+    assert_eq!((first.config.encoder.input_side, second.config.encoder.input_side), (32, 96));
+    let losses = |stage: &str| -> Vec<f32> {
+        let metrics = fs::read_to_string(folder.path().join("run").join(stage).join("metrics.csv")).unwrap();
+        metrics.lines().skip(1).filter_map(|line| line.split(',').nth(2)?.parse().ok()).collect()
+    };
+    let (fresh, on) = (losses("captions")[0], losses("last/captions")[0]);
+    assert!(on < fresh - 0.3, "the first loss is {on}, that of a fresh network {fresh}");
+
+    // A mistake in a later recipe shows before anything is trained.
+    fs::write(&last, text.replace("dropout = 0.1", "dropout = 2.0")).unwrap();
+    let said = Recipe::chain(&recipe).unwrap_err().to_string();
+    assert!(said.contains("last.toml") && said.contains("dropout"), "{said}");
+    fs::write(&last, format!("next = \"recipe.toml\"\n{text}")).unwrap();
+    let said = Recipe::chain(&recipe).unwrap_err().to_string();
+    assert!(said.contains("never end"), "{said}");
+}
+
+#[test]
 fn a_recipe_with_a_mistake_names_key_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recipe.toml");

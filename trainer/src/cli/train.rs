@@ -16,7 +16,7 @@ use crate::backbone;
 use crate::checkpoint;
 use crate::config::Recipe;
 use crate::data::batches::{tokenise, unlabelled};
-use crate::data::{Dataset, Example, Split, tokens};
+use crate::data::{Dataset, Example, Report, Split, tokens};
 use crate::parameters::Parameters;
 use crate::stages::{self, Inputs};
 use crate::warm_start;
@@ -47,12 +47,8 @@ impl Train {
     /// # Errors
     /// With what is wrong and what to do.
     pub fn run(self) -> Result<()> {
-        let mut recipe = Recipe::load(&self.config)?;
-        let run = self
-            .run
-            .clone()
-            .unwrap_or_else(|| Path::new("runs").join(self.config.file_stem().unwrap_or("run".as_ref())));
-        std::fs::create_dir_all(&run).with_context(|| format!("cannot make the folder {}", run.display()))?;
+        // All of them now: a mistake in the last one must not show after hours.
+        let recipes = Recipe::chain(&self.config)?;
         let Dataset { mut examples, mut report } = Dataset::open(&self.sources.data, Split::Train)?;
         eprintln!("{report}");
         let mut dev = match Dataset::open(&self.sources.data, Split::Dev) {
@@ -66,14 +62,42 @@ impl Train {
         if let Some(limit) = self.limit {
             examples.truncate(limit.max(1));
         }
+        let first = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&recipes[0].0));
+        let mut start = self.weights.as_deref().map(read_weights).transpose()?;
+        let mut weights = PathBuf::new();
+        for (i, (name, recipe)) in recipes.into_iter().enumerate() {
+            let run = if i == 0 { first.clone() } else { first.join(&name) };
+            if i > 0 {
+                eprintln!("next recipe: {name}");
+            }
+            weights = self.one(recipe, &run, start.as_ref(), &examples, &dev, &mut report)?;
+            start = Some(read_weights(&weights)?);
+        }
+        eprintln!("the trained weights: {}", weights.display());
+        if !report.is_clean() {
+            eprintln!("{report}");
+        }
+        Ok(())
+    }
+
+    /// Trains by one recipe in the folder `run`, from `start` if given, and says where its weights are.
+    fn one(
+        &self,
+        mut recipe: Recipe,
+        run: &Path,
+        start: Option<&Weights>,
+        examples: &[Example],
+        dev: &[Example],
+        report: &mut Report,
+    ) -> Result<PathBuf> {
+        std::fs::create_dir_all(run).with_context(|| format!("cannot make the folder {}", run.display()))?;
         let words =
             tokens::build_vocabulary(examples.iter().flat_map(|e| &e.captions), recipe.min_word_count);
-        let start = self.weights.as_deref().map(read_weights).transpose()?;
-        let vocabulary = match &start {
+        let vocabulary = match start {
             Some(weights) => warm_start::extend(&weights.vocabulary, words)?,
             None => Vocabulary::new(words)?,
         };
-        if let Some(weights) = &start {
+        if let Some(weights) = start {
             // How large pictures are looked at is the recipe's choice still.
             let input_side = recipe.model.encoder.input_side;
             recipe.model = weights.config.clone();
@@ -91,9 +115,9 @@ impl Train {
         });
         std::fs::write(run.join("provenance.json"), serde_json::to_string_pretty(&provenance)? + "\n")?;
         let text =
-            if recipe.needs_text() { self.sources.read_text(&examples, &vocabulary)? } else { Vec::new() };
+            if recipe.needs_text() { self.sources.read_text(examples, &vocabulary)? } else { Vec::new() };
         let pictures = if recipe.needs_unlabelled() { self.sources.find_unlabelled()? } else { Vec::new() };
-        let train = Arc::new(tokenise(examples, &vocabulary));
+        let train = Arc::new(tokenise(examples.to_vec(), &vocabulary));
         eprintln!(
             "{} pictures, {} words, {} texts, {} pictures without captions; run folder {}",
             train.len(),
@@ -104,7 +128,7 @@ impl Train {
         );
         let parameters = Parameters::new(recipe.seed);
         soli::model::Model::new(parameters.builder(), &recipe.model, soli::encoder::Form::Training)?;
-        match &start {
+        match start {
             Some(weights) => warm_start::load(&parameters, weights)?,
             None => {
                 if let Some(backbone) = self.sources.backbone_path() {
@@ -112,13 +136,12 @@ impl Train {
                 }
             }
         }
-        let inputs = Inputs { train, dev, unlabelled: Arc::new(unlabelled(pictures)), text, vocabulary };
-        stages::run(&recipe, &inputs, &parameters, &run, &mut report)?;
-        export::write(&export::weights_of(&run)?, Precision::Int8, &run.join("soli.safetensors"))?;
-        if !report.is_clean() {
-            eprintln!("{report}");
-        }
-        Ok(())
+        let unlabelled = Arc::new(unlabelled(pictures));
+        let inputs = Inputs { train, dev: dev.to_vec(), unlabelled, text, vocabulary };
+        stages::run(&recipe, &inputs, &parameters, run, report)?;
+        let file = run.join("soli.safetensors");
+        export::write(&export::weights_of(run)?, Precision::Int8, &file)?;
+        Ok(file)
     }
 }
 
