@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use candle_core::{Device, Tensor};
 use image::RgbImage;
 use rand::SeedableRng;
@@ -21,6 +21,7 @@ use crate::data::decode::{self, Picture};
 use crate::data::views::{Versions, Views, input};
 use crate::data::{Example, nonphotos};
 use crate::metrics;
+use crate::regression::logistic_regression;
 
 /// Least CIDEr (1 is 100 in tables) of a caption that is about right: it then shares its subject and more with what
 /// people said. About half of what people reach against each other.
@@ -81,7 +82,10 @@ pub fn calibrate(weights: &Weights, train: &[Example], dev: &[Example]) -> Resul
     trials.extend(others);
     let half = |start| trials.iter().skip(start).step_by(2).copied().collect::<Vec<Trial>>();
     let (fitted, held) = (half(0), half(1));
-    let [bias, score, unfamiliarity] = logistic_regression(&fitted)?;
+    let rows: Vec<([f64; 2], bool)> =
+        fitted.iter().map(|t| ([t.score.into(), t.unfamiliarity.into()], t.right)).collect();
+    let [bias, score, unfamiliarity] =
+        logistic_regression(&rows).context("no confidence can be fitted")?.map(|weight| weight as f32);
     let confidence = Confidence { mean, deviation, score, unfamiliarity, bias };
     let probability = |t: &Trial| {
         let logit = confidence.score * t.score + confidence.unfamiliarity * t.unfamiliarity + confidence.bias;
@@ -170,67 +174,6 @@ fn photos(
         .collect())
 }
 
-/// Bias, weight of the score and weight of the unfamiliarity of the logistic regression of `right`: Newton's method on
-/// the likelihood, with next to no shrinkage.
-///
-/// # Errors
-/// If all trials are right or none is.
-pub fn logistic_regression(trials: &[Trial]) -> Result<[f32; 3]> {
-    let right = trials.iter().filter(|trial| trial.right).count();
-    ensure!(
-        right > 0 && right < trials.len(),
-        "{right} of {} captions are right: nothing to fit",
-        trials.len()
-    );
-    let mut weights = [0f64; 3];
-    for _ in 0..50 {
-        let mut gradient = weights.map(|w| 1e-6 * w);
-        let mut hessian = [[0f64; 3]; 3];
-        (0..3).for_each(|i| hessian[i][i] = 1e-6);
-        for trial in trials {
-            let x = [1.0, f64::from(trial.score), f64::from(trial.unfamiliarity)];
-            let logit: f64 = weights.iter().zip(x).map(|(w, x)| w * x).sum();
-            let p = 1.0 / (1.0 + (-logit).exp());
-            let error = p - f64::from(u8::from(trial.right));
-            for i in 0..3 {
-                gradient[i] += error * x[i];
-                for j in 0..3 {
-                    hessian[i][j] += p * (1.0 - p) * x[i] * x[j];
-                }
-            }
-        }
-        let step = solve(hessian, gradient);
-        weights.iter_mut().zip(step).for_each(|(w, s)| *w -= s);
-        if step.iter().all(|s| s.abs() < 1e-9) {
-            break;
-        }
-    }
-    ensure!(weights.iter().all(|w| w.is_finite()), "the captions cannot be told apart: the fit diverges");
-    Ok(weights.map(|w| w as f32))
-}
-
-/// Solves a 3 by 3 system by Gaussian elimination with pivoting.
-fn solve(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> [f64; 3] {
-    for i in 0..3 {
-        let pivot = (i..3).max_by(|&p, &q| a[p][i].abs().total_cmp(&a[q][i].abs())).unwrap_or(i);
-        a.swap(i, pivot);
-        b.swap(i, pivot);
-        for row in i + 1..3 {
-            let factor = a[row][i] / a[i][i];
-            let pivot = a[i];
-            a[row].iter_mut().zip(pivot).skip(i).for_each(|(value, above)| *value -= factor * above);
-            b[row] -= factor * b[i];
-        }
-    }
-    for i in (0..3).rev() {
-        for column in i + 1..3 {
-            b[i] -= a[i][column] * b[column];
-        }
-        b[i] /= a[i][i];
-    }
-    b
-}
-
 impl std::fmt::Display for Calibrated {
     /// A reliability table of the trials that were not fitted on.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -271,39 +214,7 @@ impl std::fmt::Display for Calibrated {
 
 #[cfg(test)]
 mod tests {
-    use rand::RngExt;
-
     use super::*;
-
-    #[test]
-    fn the_regression_finds_the_weights_that_made_the_trials() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let [bias, score, unfamiliarity] = [1.5f32, 2.0, -0.7];
-        let trials: Vec<Trial> = (0..40_000)
-            .map(|_| {
-                let (s, u) = (rng.random_range(-2.0..0.0), rng.random_range(-1.0..3.0));
-                let p = 1.0 / (1.0 + (-(bias + score * s + unfamiliarity * u)).exp());
-                Trial { score: s, unfamiliarity: u, right: rng.random::<f32>() < p, photo: true }
-            })
-            .collect();
-        let fitted = logistic_regression(&trials).unwrap();
-        for (fitted, true_weight) in fitted.iter().zip([bias, score, unfamiliarity]) {
-            assert!((fitted - true_weight).abs() < 0.1, "{fitted} {true_weight}");
-        }
-        // At the optimum the mean probability is the share of right ones.
-        let mean: f64 = trials
-            .iter()
-            .map(|t| {
-                1.0 / (1.0
-                    + f64::from(-(fitted[0] + fitted[1] * t.score + fitted[2] * t.unfamiliarity)).exp())
-            })
-            .sum::<f64>()
-            / trials.len() as f64;
-        let right = trials.iter().filter(|t| t.right).count() as f64 / trials.len() as f64;
-        assert!((mean - right).abs() < 1e-4, "{mean} {right}");
-        let all = |right| vec![Trial { score: -1.0, unfamiliarity: 0.0, right, photo: true }; 3];
-        assert!(logistic_regression(&all(true)).is_err() && logistic_regression(&all(false)).is_err());
-    }
 
     #[test]
     fn pictures_that_are_no_photographs_differ() {

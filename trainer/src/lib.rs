@@ -12,6 +12,7 @@ pub mod fold;
 pub mod metrics;
 pub mod optimiser;
 pub mod parameters;
+pub mod regression;
 pub mod run;
 pub mod sample;
 pub mod stages;

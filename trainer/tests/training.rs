@@ -408,6 +408,26 @@ fn weights_are_trained_on_and_learn_new_words() {
 }
 
 #[test]
+fn every_published_recipe_can_be_used() {
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let mut read = Vec::new();
+    for folder in [configs.clone(), configs.join("study")] {
+        for file in fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.ends_with(".toml") && name != "study.toml" {
+                Recipe::chain(&path).unwrap_or_else(|why| panic!("{why}"));
+                read.push(name);
+            }
+        }
+    }
+    for row in soli_trainer::study::plan::Plan::load(&configs.join("study.toml")).unwrap().rows {
+        assert!(row.recipe.is_file(), "{}", row.recipe.display());
+    }
+    assert!(read.contains(&"release.toml".to_owned()) && read.len() > 10, "{read:?}");
+}
+
+#[test]
 fn a_recipe_is_followed_by_its_next_one() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = data_set(folder.path(), 8);

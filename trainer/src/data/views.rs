@@ -69,8 +69,14 @@ pub fn names_a_side(caption: &str) -> bool {
 
 impl Views {
     /// The sharp picture as it is.
-    pub const PLAIN: Self =
-        Self { flip: false, crop_area: 1.0, jitter: 0.0, degraded: 0.0, versions: Versions::Ten, damaged: 0.0 };
+    pub const PLAIN: Self = Self {
+        flip: false,
+        crop_area: 1.0,
+        jitter: 0.0,
+        degraded: 0.0,
+        versions: Versions::Ten,
+        damaged: 0.0,
+    };
 
     /// One view of `picture`; `mirrors` tells whether it may be mirrored.
     pub fn one(&self, picture: &RgbImage, mirrors: bool, rng: &mut impl Rng) -> RgbImage {
