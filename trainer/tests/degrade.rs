@@ -11,7 +11,7 @@ use soli_trainer::data::damage::{damage, jpeg, low_light, motion_blur, noise};
 use soli_trainer::data::degrade::{
     GAUSSIAN_SIGMA, VERSIONS, gaussian_blur, resize_bilinear, resize_in_steps, step_sizes,
 };
-use soli_trainer::data::views::{Pairing, Versions, Views};
+use soli_trainer::data::views::{Pairing, Versions, Views, relight};
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)).unwrap()
@@ -132,6 +132,34 @@ fn both_views_of_a_pair_show_the_same_part() {
         assert!((bright(&a) - bright(&b)).abs() < 0.06, "seed {seed}: {} and {}", bright(&a), bright(&b));
         assert_eq!(left(&a), left(&b), "seed {seed}");
     }
+}
+
+#[test]
+fn light_and_colour_vary_as_named() {
+    let cat = cat();
+    let of = |brightness, contrast, saturation| {
+        let mut picture = cat.clone();
+        relight(&mut picture, brightness, contrast, saturation);
+        picture
+    };
+    let near = |a: u8, b: f64, what: &str| assert!((f64::from(a) - b).abs() <= 0.51, "{what}: {a} and {b}");
+    assert_eq!(of(1.0, 1.0, 1.0), cat);
+    // What `image` itself calls grey has other weights (BT.709), so the formula is written out.
+    let grey =
+        |p: &Rgb<u8>| 0.299 * f64::from(p.0[0]) + 0.587 * f64::from(p.0[1]) + 0.114 * f64::from(p.0[2]);
+    let mean = cat.pixels().map(grey).sum::<f64>() / f64::from(cat.width() * cat.height());
+    let (dim, flat, colourless) = (of(0.5, 1.0, 1.0), of(1.0, 0.0, 1.0), of(1.0, 1.0, 0.0));
+    for (x, y, pixel) in cat.enumerate_pixels() {
+        for (channel, &value) in pixel.0.iter().enumerate() {
+            near(dim.get_pixel(x, y).0[channel], f64::from(value) / 2.0, "brightness");
+            near(flat.get_pixel(x, y).0[channel], mean, "contrast");
+            near(colourless.get_pixel(x, y).0[channel], grey(pixel), "saturation");
+        }
+    }
+    let jittered = Views { jitter: 0.3, ..Views::PLAIN };
+    let one = |seed| jittered.one(&cat, false, &mut ChaCha8Rng::seed_from_u64(seed));
+    assert_eq!(one(1), one(1));
+    assert!(one(1) != one(2) && one(1) != cat);
 }
 
 #[test]

@@ -152,7 +152,7 @@ impl Views {
 
 /// Multiplies a picture's brightness, its contrast (distances from its mean grey) and its saturation (distances of a
 /// pixel's channels from their grey, by the luma of ITU-R BT.601).
-fn relight(picture: &mut RgbImage, brightness: f32, contrast: f32, saturation: f32) {
+pub fn relight(picture: &mut RgbImage, brightness: f32, contrast: f32, saturation: f32) {
     let grey = |p: &image::Rgb<u8>| {
         0.299 * f32::from(p.0[0]) + 0.587 * f32::from(p.0[1]) + 0.114 * f32::from(p.0[2])
     };
