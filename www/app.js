@@ -4,6 +4,7 @@ import { createCamera } from './camera.js';
 import { loadCaptioner } from './captioner.js';
 import { editText } from './editor.js';
 import { save, toCsv, toJson, toText } from './export.js';
+import { offerInstalling } from './install.js';
 import { listenForPictures } from './intake.js';
 import { createList } from './list.js';
 import { captionLive } from './live.js';
@@ -259,6 +260,8 @@ keepPage({
   onUnavailable: tellStanding,
   onUpdate: (apply) => notify('A new version of this page is here.', { act: { label: 'Use it', run: apply } }),
 });
+
+offerInstalling(elements.install);
 
 view.idle();
 captioner.get().catch(() => {}); // told by onFailed
