@@ -1,4 +1,5 @@
 /** What the tests share: the served page, one browser, and short words for what people do on the page. */
+import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,6 +87,40 @@ export async function resultOf(page, act) {
     const numbers = { score: Number(score), confidence: Number(confidence), ms: Number(ms) };
     return { state, text, ...numbers, shown: document.getElementById('caption').textContent };
   });
+}
+
+/**
+ * Runs in the page before its code: lets a test hold captions back, because one can be faster than the way from the test
+ * to the page. `captions.hold()`: what is asked of a worker from now on waits; `captions.release()`: it goes there.
+ */
+export function holdable() {
+  const { postMessage } = Worker.prototype;
+  const waiting = [];
+  let held = false;
+  Worker.prototype.postMessage = function (message, transfer) {
+    const send = () => postMessage.call(this, message, transfer);
+    if (held && message.type === 'caption') waiting.push(send);
+    else send();
+  };
+  window.captions = {
+    get waiting() {
+      return waiting.length;
+    },
+    hold() {
+      held = true;
+    },
+    release() {
+      held = false;
+      for (const send of waiting.splice(0)) send();
+    },
+  };
+}
+
+/** Waits until something is so, however busy the machine is; fails with the sentence when it never comes to be. */
+export async function eventually(isSo, sentence) {
+  for (const end = Date.now() + PATIENCE; !(await isSo()); await new Promise((resolve) => setTimeout(resolve, 20))) {
+    if (Date.now() > end) assert.fail(sentence);
+  }
 }
 
 /** Waits until no picture of the list waits or is in work, and gives what its rows say. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { gif, png } from './bad-pictures.mjs';
-import { PATIENCE, listen, open, photos, rowsOf, upload } from './helpers.mjs';
+import { PATIENCE, holdable, listen, open, photos, rowsOf, upload } from './helpers.mjs';
 
 const text = { name: 'notes.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('no picture') };
 
@@ -30,7 +30,8 @@ describe('the list', () => {
   let page;
   before(async () => {
     world = await open();
-    page = await world.soli({ permissions: ['clipboard-read', 'clipboard-write'], acceptDownloads: true });
+    const options = { permissions: ['clipboard-read', 'clipboard-write'], acceptDownloads: true };
+    page = await world.soli(options, (page) => page.addInitScript(holdable));
   });
   after(async () => {
     assert.deepEqual(world.faults, [], 'the page threw');
@@ -161,28 +162,38 @@ describe('the list', () => {
   });
 
   test('cancel one, cancel the rest, try again', async () => {
-    // Many, because one takes but a few milliseconds.
-    await start(squares(300));
-    await page.getByRole('button', { name: 'Cancel square 299.bmp' }).click();
-    assert.equal(await row(300).getAttribute('data-state'), 'cancelled');
+    await page.evaluate(() => captions.hold());
+    await start(squares(30));
+    await page.getByRole('button', { name: 'Cancel square 29.bmp' }).click();
+    assert.equal(await row(30).getAttribute('data-state'), 'cancelled');
+    assert.equal(await row(1).getAttribute('data-state'), 'working', 'the others go on');
     await page.click('#cancel-all');
     const rows = await rowsOf(page);
-    assert.ok(rows.some(({ state }) => state === 'cancelled'));
-    assert.ok(rows.every(({ state }) => state === 'done' || state === 'cancelled'), JSON.stringify(rows));
-    assert.match(await page.textContent('#list-count'), /cancelled/);
+    assert.deepEqual([...new Set(rows.map(({ state }) => state))], ['cancelled'], 'the one in work too');
+    assert.equal(await page.textContent('#list-count'), '0 of 30 described, 30 cancelled');
+    await page.evaluate(() => captions.release());
     // The keyboard is not lost with the button.
     assert.notEqual(await page.evaluate(() => document.activeElement.tagName), 'BODY');
 
-    await page.getByRole('button', { name: 'Try again: square 299.bmp' }).click();
-    assert.equal((await rowsOf(page))[299].state, 'done');
+    await page.getByRole('button', { name: 'Try again: square 29.bmp' }).click();
+    assert.equal((await rowsOf(page))[29].state, 'done');
   });
 
   test('fifty pictures; the one that is looked at goes first', async () => {
+    await page.evaluate(() => captions.hold());
     await start(squares(50));
     await page.getByRole('button', { name: 'Show square 49.bmp' }).click();
-    await page.waitForSelector('#rows li:last-child[data-state=done]');
-    assert.ok((await page.locator('#rows li[data-state=waiting]').count()) > 0, 'before those above it');
+    await page.evaluate(() => {
+      window.order = [];
+      const rows = [...document.querySelectorAll('#rows li')];
+      new MutationObserver((changes) => {
+        for (const { target } of changes) if (target.dataset.state === 'done') window.order.push(rows.indexOf(target));
+      }).observe(document.getElementById('rows'), { subtree: true, attributeFilter: ['data-state'] });
+      captions.release();
+    });
     const rows = await rowsOf(page, 10 * PATIENCE);
+    // The first was in work when the last was chosen.
+    assert.deepEqual((await page.evaluate(() => [...new Set(window.order)])).slice(0, 3), [0, 49, 1]);
     assert.equal(rows.length, 50);
     assert.deepEqual([...new Set(rows.map(({ state }) => state))], ['done']);
     assert.ok(rows.every(({ caption }) => caption.length > 1));

@@ -239,6 +239,30 @@ describe('the page', () => {
     assert.equal(await clipboard(), 'Chelsea, looking up');
   });
 
+  test('installing is offered when the browser lets the page ask, once each time', async () => {
+    const page = await world.soli();
+    assert.ok(await page.isHidden('#install'));
+    const offer = () =>
+      page.evaluate(() => {
+        const event = Object.assign(new Event('beforeinstallprompt', { cancelable: true }), {
+          prompt: () => {
+            window.prompted = (window.prompted ?? 0) + 1;
+          },
+        });
+        return window.dispatchEvent(event);
+      });
+    assert.equal(await offer(), false, 'the browser’s own bar stays away');
+    await page.focus('#install');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => window.prompted), 1);
+    assert.ok(await page.isHidden('#install'));
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'file');
+    await offer();
+    assert.ok(await page.isVisible('#install'), 'after a no the browser offers again');
+    await page.evaluate(() => window.dispatchEvent(new Event('appinstalled')));
+    assert.ok(await page.isHidden('#install'));
+  });
+
   for (const width of [320, 640, 1600]) {
     test(`nothing scrolls sideways at ${width} px`, async () => {
       const narrow = await world.soli({ viewport: { width, height: 640 } });
