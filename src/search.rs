@@ -13,6 +13,14 @@ use crate::vocab::{END, START, UNKNOWN};
 /// 1 long ones (Wu et al. 2016, arXiv 1609.08144, without their constant 5).
 pub const LENGTH_EXPONENT: f32 = 0.8;
 
+/// A beam is dropped when it is this much less probable than the best one, as a difference of natural logarithms: it
+/// comes out on top so rarely that captions are as good without it.
+const HOPELESS: f32 = 1.0;
+
+/// A beam is dropped when it would not be ahead of a finished caption even if it ended after so many more tokens of
+/// probability 1.
+const OVERTIME: f32 = 3.0;
+
 /// How to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchOptions {
@@ -43,6 +51,14 @@ impl Hypothesis {
 
     fn rank(&self) -> f32 {
         self.sum() / (self.log_probabilities.len().max(1) as f32).powf(LENGTH_EXPONENT)
+    }
+
+    /// Whether it is not worth going on with this beam, where `best` is the sum of the most probable one and `finished` the
+    /// highest rank of those that ended. Numbers that are none do not speak against it.
+    fn is_hopeless(&self, best: f32, finished: f32) -> bool {
+        let length = self.log_probabilities.len() as f32 + OVERTIME;
+        let sum = self.sum();
+        sum < best - HOPELESS || sum / length.powf(LENGTH_EXPONENT) <= finished
     }
 
     fn with(&self, token: u32, log_probability: f32) -> Self {
@@ -174,7 +190,7 @@ pub fn search_with<S: Scorer>(
             }
         })?;
         candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
-        let mut next = Vec::with_capacity(beam);
+        let mut next: Vec<Hypothesis> = Vec::with_capacity(beam);
         parents.clear();
         for (rank, &(_, parent, token, log_probability)) in candidates.iter().enumerate() {
             if token == END {
@@ -190,6 +206,12 @@ pub fn search_with<S: Scorer>(
                 break;
             }
         }
+        let ahead = finished.iter().map(Hypothesis::rank).fold(f32::NEG_INFINITY, f32::max);
+        // They are as long as each other and in falling order, so that after the first hopeless one all are.
+        let most = next.first().map_or(0.0, Hypothesis::sum);
+        let kept = next.iter().position(|h| h.is_hopeless(most, ahead)).unwrap_or(next.len());
+        next.truncate(kept);
+        parents.truncate(kept);
         if finished.len() >= beam || next.is_empty() {
             break;
         }
@@ -226,6 +248,60 @@ mod tests {
                 assert_eq!(found, expected, "{keep} of {len}");
             }
         }
+    }
+
+    /// Says that word 3 + n has the probability `table[n]` after any beam, and the end what is left; counts its rows.
+    struct Fixed {
+        table: Vec<Vec<f32>>,
+        rows: Vec<usize>,
+    }
+
+    impl Scorer for Fixed {
+        type Error = Infallible;
+
+        fn step(
+            &mut self,
+            tokens: &[u32],
+            _: &[u32],
+            read: impl FnOnce(&mut [f32]),
+        ) -> std::result::Result<(), Infallible> {
+            let words = &self.table[self.rows.len().min(self.table.len() - 1)];
+            let mut row = vec![f32::MIN; 3 + words.len()];
+            row[END as usize] = (1.0 - words.iter().sum::<f32>()).max(0.0).ln();
+            row[3..].iter_mut().zip(words).for_each(|(x, p)| *x = p.ln());
+            self.rows.push(tokens.len());
+            read(&mut row.repeat(tokens.len()));
+            Ok(())
+        }
+    }
+
+    fn searched(table: &[&[f32]], max_tokens: usize) -> (Vec<u32>, Vec<usize>) {
+        let mut fixed = Fixed { table: table.iter().map(|row| row.to_vec()).collect(), rows: Vec::new() };
+        let Ok(found) = search_with(&mut fixed, SearchOptions { beam: 3, max_tokens });
+        (found.tokens, fixed.rows)
+    }
+
+    #[test]
+    fn improbable_beams_are_dropped() {
+        // After the first word the second-best beam is within 1/e of the best, the third is not.
+        let (tokens, rows) = searched(&[&[0.6, 0.3, 0.1], &[0.01, 0.01, 0.97], &[0.0, 0.0, 0.0]], 9);
+        assert_eq!(tokens, [3, 5]);
+        assert_eq!(rows[..3], [1, 2, 2]);
+    }
+
+    #[test]
+    fn the_search_ends_when_nothing_can_overtake() {
+        // A certain end after two words; what goes on is nearly as probable but can never be better.
+        let (tokens, rows) = searched(&[&[1.0, 0.0], &[0.0, 1.0], &[0.02, 0.0], &[0.5, 0.5]], 20);
+        assert_eq!(tokens, [3, 4]);
+        assert_eq!(rows.len(), 3);
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_still_end() {
+        let mut fixed = Fixed { table: vec![vec![f32::NAN; 4]], rows: Vec::new() };
+        let Ok(found) = search_with(&mut fixed, SearchOptions { beam: 3, max_tokens: 5 });
+        assert!(fixed.rows.len() <= 5 && found.tokens.len() <= 5);
     }
 
     #[test]
