@@ -139,7 +139,8 @@ unsafe fn tile<V: Vector, const R: usize, const S: usize>(call: &Call, m: usize,
             }
         }
         let mut left = call.inputs;
-        while left >= 4 {
+        // One or two rows have to be unrolled: their few sums would wait for each other.
+        while left >= 4 && (V::UNROLL || R <= 2) {
             for u in 0..4 {
                 step(&mut sums[u % S], &x, w.add(u * width), u);
             }

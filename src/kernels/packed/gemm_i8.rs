@@ -224,7 +224,7 @@ unsafe fn tile<V: Vector, const R: usize, const S: usize>(call: &Call, m: usize,
         let mut w = call.panels.add(n * call.stride);
         let mut sums = [[[V::zero_ints(); 2]; R]; S];
         let mut left = call.stride;
-        while left >= 8 {
+        while left >= 8 && V::UNROLL {
             for u in 0..4 {
                 step::<V, R>(&mut sums[u % S], &x, w.add(u * width), 2 * u);
             }

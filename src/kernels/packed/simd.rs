@@ -75,6 +75,9 @@ pub(super) trait Vector: Copy {
     const INT_ROWS: usize;
     /// Whether [`Vector::add_dot`] is one instruction, which then has a multiplication's latency.
     const FUSED_DOT: bool;
+    /// Whether products take several steps a turn of their loop. Not in WebAssembly: engines unroll short loops by
+    /// themselves, while a long one is put in an order that needs more registers than there are.
+    const UNROLL: bool;
 
     /// # Safety
     /// `from` points to `LANES` values.
@@ -156,6 +159,7 @@ impl<const N: usize> Vector for Plain<N> {
     const ROWS: usize = 4;
     const INT_ROWS: usize = 4;
     const FUSED_DOT: bool = false;
+    const UNROLL: bool = true;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -261,9 +265,10 @@ pub(super) mod wasm {
         type Ints = v128;
         const LANES: usize = 4;
         const PANEL: usize = 2;
-        const ROWS: usize = 6;
+        const ROWS: usize = 4;
         const INT_ROWS: usize = 4;
         const FUSED_DOT: bool = false;
+        const UNROLL: bool = false;
 
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
@@ -387,6 +392,7 @@ pub(super) mod x86 {
                 const ROWS: usize = $rows;
                 const INT_ROWS: usize = $rows;
                 const FUSED_DOT: bool = $fused;
+                const UNROLL: bool = true;
 
                 #[inline(always)]
                 unsafe fn load(from: *const f32) -> Self {
