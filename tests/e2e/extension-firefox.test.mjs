@@ -158,6 +158,17 @@ describe('the extension in Firefox', () => {
     assert.equal(await inPanel((root) => getComputedStyle(root.querySelector('section')).display), 'flex');
   });
 
+  test('the shortcut does what the toolbar button does', async () => {
+    await driver.get(`${site.origin}/strict.html`);
+    const keys = await inBrowser(() => {
+      const key = document.querySelector('[id^="ext-keyset-id-"] key');
+      key.doCommand();
+      return `${key.getAttribute('modifiers')} ${key.getAttribute('key')}`;
+    });
+    assert.equal(keys.toLowerCase(), 'alt,shift d');
+    await driver.wait(until.elementLocated(By.css('#missing[data-soli]')), PATIENCE);
+  });
+
   test('nobody is told who asks', () => {
     for (const { origin } of site.requests) assert.ok(origin === null || origin === site.origin, `${origin} is the page's`);
   });

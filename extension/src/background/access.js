@@ -19,6 +19,6 @@ export async function askFor(url, always = false) {
   page.searchParams.set('host', host);
   if (always) page.searchParams.set('always', '');
   // Telephones have no windows.
-  if (api.windows) await api.windows.create({ url: page.href, type: 'popup', width: 480, height: 380 });
+  if (api.windows) await api.windows.create({ url: page.href, type: 'popup', width: 480, height: 460 });
   else await api.tabs.create({ url: page.href });
 }

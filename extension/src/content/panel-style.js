@@ -25,8 +25,9 @@ section {
   width: min(360px, calc(100vw - 24px));
   max-height: min(70vh, 560px);
   margin: 12px;
-  padding: 16px;
+  padding: 0 16px 16px;
   overflow: auto;
+  scroll-padding-top: 120px;
   border: 1px solid var(--edge);
   border-radius: 12px;
   background: var(--card);
@@ -37,6 +38,8 @@ section {
 }
 h2, p, ul { margin: 0; padding: 0; }
 ul { display: grid; gap: 12px; list-style: none; }
+.top { position: sticky; top: 0; z-index: 1; display: grid; gap: 8px; margin: 0 -16px; padding: 16px 16px 4px; background: var(--card); }
+.state { display: flex; align-items: center; justify-content: space-between; gap: 8px; min-height: 32px; }
 header { display: flex; align-items: center; justify-content: space-between; gap: 8px; }
 h2 { color: var(--accent); font: 600 18px/1.2 Charter, Georgia, serif; outline-offset: 4px; }
 .status { color: var(--soft); }

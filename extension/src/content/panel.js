@@ -59,12 +59,11 @@ export function createPanel({ t, language, act }) {
   const section = make(
     'section',
     { lang: language },
-    make('header', {}, title, closing),
-    status,
-    progress,
+    // Stays in sight above a long list, and Stop is reached before it.
+    make('div', { className: 'top' }, make('header', {}, title, closing), make('div', { className: 'state' }, status, stopping), progress),
     hosts,
     list,
-    make('footer', {}, stopping, undoing, readingAll, always, options),
+    make('footer', {}, undoing, readingAll, always, options),
   );
   section.setAttribute('aria-label', 'soli');
   const ring = make('div', { className: 'ring', hidden: true });
