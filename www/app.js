@@ -2,7 +2,7 @@
 import { announce } from './announce.js';
 import { createCamera } from './camera.js';
 import { loadCaptioner } from './captioner.js';
-import { editText } from './editor.js';
+import { editText, focusAgain, leaveEditor } from './editor.js';
 import { save, toCsv, toJson, toText } from './export.js';
 import { offerInstalling } from './install.js';
 import { listenForPictures } from './intake.js';
@@ -78,6 +78,7 @@ pictures.addEventListener('idle', ({ detail: worked }) => {
 function look() {
   const picture = pictures.selected;
   speaker.stop();
+  leaveEditor(elements.caption);
   sizes.show(picture && picture.state !== 'failed' ? picture.blob : null);
   if (!picture) {
     view.hidePicture();
@@ -160,7 +161,7 @@ elements.edit.addEventListener('click', async () => {
   const picture = pictures.selected;
   const given = await editText(elements.caption, { text: textOf(picture), label: 'Caption' });
   if (given !== null) pictures.edit(picture, given);
-  elements.edit.focus();
+  focusAgain(elements.edit);
 });
 
 const speaker = createSpeaker({

@@ -1,3 +1,16 @@
+/** What ends the form that is in the place of a text now. */
+const open = new WeakMap();
+
+/** Takes the form away from a text, if there is one; the text stays as it was. */
+export function leaveEditor(place) {
+  open.get(place)?.(null);
+}
+
+/** Gives the focus back after a form that had it; who has gone elsewhere is not fetched. */
+export function focusAgain(element) {
+  if (document.activeElement === document.body) element.focus();
+}
+
 /**
  * Puts a small form in the place of a text. Enter or "Save" takes the new text, Escape or "Cancel" leaves the old one.
  *
@@ -6,6 +19,7 @@
  * @returns {Promise<string | null>} null: nothing was changed
  */
 export function editText(place, { text, label }) {
+  leaveEditor(place);
   const form = Object.assign(document.createElement('form'), { className: 'editor' });
   const field = Object.assign(document.createElement('textarea'), { value: text, rows: 3 });
   field.setAttribute('aria-label', label);
@@ -21,10 +35,12 @@ export function editText(place, { text, label }) {
 
   return new Promise((resolve) => {
     const end = (result) => {
+      open.delete(place);
       form.remove();
       place.hidden = false;
       resolve(result);
     };
+    open.set(place, end);
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       const given = field.value.replace(/\s+/g, ' ').trim();

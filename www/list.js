@@ -1,5 +1,5 @@
 /** The pictures as a list that fills in: one row each, with what can be done about it. */
-import { editText } from './editor.js';
+import { editText, focusAgain } from './editor.js';
 import { STATES, captionOf, progress, textOf, trouble } from './wording.js';
 
 /**
@@ -74,9 +74,11 @@ function createRow(picture, pictures, onCopy) {
     retry: button('Try again', `Try again: ${picture.name}`, () => pictures.retry(picture)),
     copy: button('Copy', `Copy the caption ${of}`, () => onCopy(textOf(picture))),
     edit: button('Edit', `Edit the caption ${of}`, async () => {
+      actions.hidden = true;
       const given = await editText(words, { text: textOf(picture), label: `Caption ${of}` });
+      actions.hidden = false;
       if (given !== null) pictures.edit(picture, given);
-      buttons.edit.focus();
+      focusAgain(buttons.edit);
     }),
     remove: button('Remove', `Remove ${picture.name}`, () => pictures.remove(picture)),
   };

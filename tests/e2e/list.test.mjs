@@ -119,6 +119,22 @@ describe('the list', () => {
     assert.equal(second, 'notes.jpg,,,false,,,failed,decode-failed');
   });
 
+  test('another picture ends the editing of the one before; a second Edit is no second form', async () => {
+    await page.getByRole('button', { name: 'Show cat.jpg' }).click();
+    const before = await page.textContent('#caption');
+    await page.click('#edit');
+    await page.keyboard.type('half a sen');
+    await page.click('#edit');
+    assert.equal(await page.locator('#result .editor').count(), 1);
+    await page.keyboard.type('half a sen');
+    await page.getByRole('button', { name: 'Show astronaut.jpg' }).click();
+    assert.equal(await page.locator('.editor').count(), 0);
+    assert.ok(await page.isVisible('#caption'));
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Show astronaut.jpg', 'the focus stays');
+    await page.getByRole('button', { name: 'Show cat.jpg' }).click();
+    assert.equal(await page.textContent('#caption'), before);
+  });
+
   test('a CSV runs no formula', async () => {
     const csv = await page.evaluate(async () => {
       const { toCsv } = await import(new URL('export.js', document.baseURI).href);
