@@ -263,6 +263,25 @@ describe('the page', () => {
     assert.ok(await page.isHidden('#install'));
   });
 
+  test('the notice hides nothing that has the focus, however narrow the page is', async () => {
+    const page = await world.soli({ viewport: { width: 320, height: 480 }, permissions: ['clipboard-write'] });
+    await resultOf(page, async () => page.setInputFiles('#file', await upload(photos[0])));
+    await page.click('#copy');
+    await page.waitForSelector('#notice:not([hidden])');
+    await page.focus('#notice-close');
+    for (let step = 0; step < 12; step += 1) {
+      await page.keyboard.press('Tab');
+      const covered = await page.evaluate(() => {
+        const { activeElement } = document;
+        const notice = document.getElementById('notice');
+        if (notice.hidden || notice.contains(activeElement) || activeElement === document.body) return null;
+        const bottom = activeElement.getBoundingClientRect().bottom;
+        return bottom > notice.getBoundingClientRect().top ? activeElement.outerHTML : null;
+      });
+      assert.equal(covered, null);
+    }
+  });
+
   for (const width of [320, 640, 1600]) {
     test(`nothing scrolls sideways at ${width} px`, async () => {
       const narrow = await world.soli({ viewport: { width, height: 640 } });
