@@ -92,7 +92,14 @@ impl Filter {
             scale,
         };
         // SAFETY: the assertions; taps and bias are as long as `new` found them.
-        unsafe { filter_line(self.level, &call, self.kernel, self.stride) }
+        unsafe {
+            match (self.kernel, self.stride) {
+                (3, 1) => filter_3_1(self.level, &call),
+                (3, 2) => filter_3_2(self.level, &call),
+                (5, 1) => filter_5_1(self.level, &call),
+                _ => filter_5_2(self.level, &call),
+            }
+        }
     }
 }
 
@@ -110,22 +117,48 @@ struct Call {
 }
 
 compile_for_levels! {
-    unsafe fn filter_line(call: &Call, kernel: usize, stride: usize) = filter_line_body;
+    unsafe fn filter_3_1(call: &Call) = body_3_1;
+}
+compile_for_levels! {
+    unsafe fn filter_3_2(call: &Call) = body_3_2;
+}
+compile_for_levels! {
+    unsafe fn filter_5_1(call: &Call) = body_5_1;
+}
+compile_for_levels! {
+    unsafe fn filter_5_2(call: &Call) = body_5_2;
 }
 
 /// # Safety
 /// All pointers of `call` are good for its sizes.
 #[inline(always)]
-unsafe fn filter_line_body<V: Vector>(call: &Call, kernel: usize, stride: usize) {
+unsafe fn body_3_1<V: Vector>(call: &Call) {
     // SAFETY: the caller's promise.
-    unsafe {
-        match (kernel, stride) {
-            (3, 1) => in_tiles::<V, 3, 1>(call),
-            (3, 2) => in_tiles::<V, 3, 2>(call),
-            (5, 1) => in_tiles::<V, 5, 1>(call),
-            _ => in_tiles::<V, 5, 2>(call),
-        }
-    }
+    unsafe { in_tiles::<V, 3, 1>(call) }
+}
+
+/// # Safety
+/// As [`body_3_1`].
+#[inline(always)]
+unsafe fn body_3_2<V: Vector>(call: &Call) {
+    // SAFETY: the caller's promise.
+    unsafe { in_tiles::<V, 3, 2>(call) }
+}
+
+/// # Safety
+/// As [`body_3_1`].
+#[inline(always)]
+unsafe fn body_5_1<V: Vector>(call: &Call) {
+    // SAFETY: the caller's promise.
+    unsafe { in_tiles::<V, 5, 1>(call) }
+}
+
+/// # Safety
+/// As [`body_3_1`].
+#[inline(always)]
+unsafe fn body_5_2<V: Vector>(call: &Call) {
+    // SAFETY: the caller's promise.
+    unsafe { in_tiles::<V, 5, 2>(call) }
 }
 
 /// Pixels that are worked on together, so that what is loaded serves several windows.
@@ -135,34 +168,49 @@ const TILE: usize = 4;
 unsafe fn in_tiles<V: Vector, const K: usize, const S: usize>(call: &Call) {
     // SAFETY: the caller's promise.
     unsafe {
+        let vectors = call.channels - call.channels % V::LANES;
         if call.width < TILE {
             for pixel in 0..call.width {
-                tile::<V, K, S, 1>(call, pixel);
+                for c in (0..vectors).step_by(V::LANES) {
+                    single::<V, K, S>(call, pixel, c);
+                }
             }
-            return;
+        } else {
+            let mut pixel = 0;
+            while pixel < call.width {
+                // The last tile overlaps the one before instead of being a small one.
+                let at = pixel.min(call.width - TILE);
+                let mut c = 0;
+                while c < vectors {
+                    column::<V, K, S, TILE>(call, at, c);
+                    c += V::LANES;
+                }
+                pixel += TILE;
+            }
         }
-        let mut pixel = 0;
-        while pixel < call.width {
-            // The last tile overlaps the one before instead of being a small one.
-            tile::<V, K, S, TILE>(call, pixel.min(call.width - TILE));
-            pixel += TILE;
+        // The channels that do not fill a vector.
+        for pixel in 0..call.width {
+            for c in vectors..call.channels {
+                single::<Plain<1>, K, S>(call, pixel, c);
+            }
         }
     }
 }
 
+/// The channels from `c` on of one pixel, in few instructions instead of quickly: the network hardly needs it.
 #[inline(always)]
-unsafe fn tile<V: Vector, const K: usize, const S: usize, const T: usize>(call: &Call, pixel: usize) {
-    let mut c = 0;
-    // SAFETY: the caller's promise; the second loop takes the channels that do not fill a vector.
+unsafe fn single<V: Vector, const K: usize, const S: usize>(call: &Call, pixel: usize, c: usize) {
+    // SAFETY: the caller's promise.
     unsafe {
-        while c + V::LANES <= call.channels {
-            column::<V, K, S, T>(call, pixel, c);
-            c += V::LANES;
+        let mut sum = V::load(call.bias.add(c));
+        for line in 0..call.lines {
+            for k in 0..K {
+                let x = call.x.add(line * call.line + (pixel * S + k) * call.channels + c);
+                let tap = call.taps.add((line * K + k) * call.channels + c);
+                sum = sum.add_product(V::load(x), V::load(tap));
+            }
         }
-        while c < call.channels {
-            column::<Plain<1>, K, S, T>(call, pixel, c);
-            c += 1;
-        }
+        call.finish(call.rounded(), sum, pixel * call.channels + c);
     }
 }
 
@@ -199,13 +247,32 @@ unsafe fn column<V: Vector, const K: usize, const S: usize, const T: usize>(
             x = x.add(call.line);
             taps = taps.add(K * channels);
         }
+        let rounded = call.rounded();
         for t in 0..T {
-            let sum = sums[t];
-            let at = (pixel + t) * channels + c;
-            if call.out_i16.is_null() {
-                sum.relu6().store(call.out.add(at));
+            call.finish(rounded, sums[t], (pixel + t) * channels + c);
+        }
+    }
+}
+
+impl Call {
+    /// Whether the results are to be rounded. Unknown to the compiler, which would make two functions of everything around.
+    #[inline(always)]
+    fn rounded(&self) -> bool {
+        std::hint::black_box(!self.out_i16.is_null())
+    }
+
+    /// Writes what comes after `sum`.
+    ///
+    /// # Safety
+    /// The output has room for a vector at `at`.
+    #[inline(always)]
+    unsafe fn finish<V: Vector>(&self, rounded: bool, sum: V, at: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if !rounded {
+                sum.relu6().store(self.out.add(at));
             } else {
-                sum.relu6().mul(V::splat(call.scale)).store_i16(call.out_i16.add(at));
+                sum.relu6().mul(V::splat(self.scale)).store_i16(self.out_i16.add(at));
             }
         }
     }

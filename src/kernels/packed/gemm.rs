@@ -4,7 +4,7 @@
 //! from end to end (Goto and van de Geijn 2008, doi 10.1145/1356052.1356053). The left one is read where it lies.
 
 use super::buffer::Buffer;
-use super::product::{Cursor, Finish, Output, Placement, Tiles, all_tiles, tile_of_rows};
+use super::product::{Cursor, Finish, NARROW, Output, Placement, Tiles, all_tiles, tile_of_rows};
 use super::simd::{Level, Vector, compile_for_levels};
 
 /// A matrix (inputs, outputs) with its bias, packed for one level.
@@ -77,8 +77,9 @@ impl Matrix {
                 finish: finish.raw(),
             },
         };
+        let narrow = rows < NARROW;
         // SAFETY: the assertions; panels and bias are as long as `pack` made them, for this level.
-        unsafe { multiply(self.level, &call) }
+        unsafe { if narrow { multiply_narrow(self.level, &call) } else { multiply_wide(self.level, &call) } }
     }
 }
 
@@ -93,15 +94,26 @@ struct Call {
 }
 
 compile_for_levels! {
-    unsafe fn multiply(call: &Call) = multiply_body;
+    unsafe fn multiply_wide(call: &Call) = wide_body;
+}
+compile_for_levels! {
+    unsafe fn multiply_narrow(call: &Call) = narrow_body;
+}
+
+/// # Safety
+/// All pointers of `call` are good for its sizes, and it has [`NARROW`] rows at least.
+#[inline(always)]
+unsafe fn wide_body<V: Vector>(call: &Call) {
+    // SAFETY: the caller's promise.
+    unsafe { all_tiles::<V, true>(call, V::ROWS, call.rows, call.stride * 4, call.output.columns) }
 }
 
 /// # Safety
 /// All pointers of `call` are good for its sizes.
 #[inline(always)]
-unsafe fn multiply_body<V: Vector>(call: &Call) {
+unsafe fn narrow_body<V: Vector>(call: &Call) {
     // SAFETY: the caller's promise.
-    unsafe { all_tiles::<V>(call, V::ROWS, call.rows, call.stride * 4, call.output.columns) }
+    unsafe { all_tiles::<V, false>(call, V::ROWS, call.rows, call.stride * 4, call.output.columns) }
 }
 
 impl Tiles for Call {
@@ -111,9 +123,9 @@ impl Tiles for Call {
     }
 
     #[inline(always)]
-    unsafe fn tile<V: Vector>(&self, m: usize, to: Cursor, rows: usize, n: usize) {
+    unsafe fn tile<V: Vector, const WIDE: bool>(&self, m: usize, to: Cursor, rows: usize, n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { tile_of_rows!(rows, V::ROWS, true, V, tile(self, m, to, n)) }
+        unsafe { tile_of_rows!(rows, V::ROWS, WIDE, true, V, tile(self, m, to, n)) }
     }
 }
 

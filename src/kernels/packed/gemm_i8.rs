@@ -5,7 +5,7 @@
 //! browser gets the same.
 
 use super::buffer::Buffer;
-use super::product::{Cursor, Finish, Output, Placement, Tiles, all_tiles, tile_of_rows};
+use super::product::{Cursor, Finish, NARROW, Output, Placement, Tiles, all_tiles, tile_of_rows};
 use super::simd::{Level, Vector, compile_for_levels};
 
 /// A matrix (inputs, outputs) of 8-bit integers with scales and bias, packed for one level.
@@ -152,8 +152,9 @@ impl Matrix {
                 finish: finish.raw(),
             },
         };
+        let narrow = rows < NARROW;
         // SAFETY: the assertions; panels, scales and bias are as long as `pack` made them, for this level.
-        unsafe { multiply(self.level, &call) }
+        unsafe { if narrow { multiply_narrow(self.level, &call) } else { multiply_wide(self.level, &call) } }
     }
 }
 
@@ -184,15 +185,26 @@ struct Call {
 }
 
 compile_for_levels! {
-    unsafe fn multiply(call: &Call) = multiply_body;
+    unsafe fn multiply_wide(call: &Call) = wide_body;
+}
+compile_for_levels! {
+    unsafe fn multiply_narrow(call: &Call) = narrow_body;
+}
+
+/// # Safety
+/// All pointers of `call` are good for its sizes, and it has [`NARROW`] rows at least.
+#[inline(always)]
+unsafe fn wide_body<V: Vector>(call: &Call) {
+    // SAFETY: the caller's promise.
+    unsafe { all_tiles::<V, true>(call, V::INT_ROWS, call.rows, call.stride * 2, call.output.columns) }
 }
 
 /// # Safety
 /// All pointers of `call` are good for its sizes.
 #[inline(always)]
-unsafe fn multiply_body<V: Vector>(call: &Call) {
+unsafe fn narrow_body<V: Vector>(call: &Call) {
     // SAFETY: the caller's promise.
-    unsafe { all_tiles::<V>(call, V::INT_ROWS, call.rows, call.stride * 2, call.output.columns) }
+    unsafe { all_tiles::<V, false>(call, V::INT_ROWS, call.rows, call.stride * 2, call.output.columns) }
 }
 
 impl Tiles for Call {
@@ -202,9 +214,9 @@ impl Tiles for Call {
     }
 
     #[inline(always)]
-    unsafe fn tile<V: Vector>(&self, m: usize, to: Cursor, rows: usize, n: usize) {
+    unsafe fn tile<V: Vector, const WIDE: bool>(&self, m: usize, to: Cursor, rows: usize, n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { tile_of_rows!(rows, V::INT_ROWS, V::FUSED_DOT, V, tile(self, m, to, n)) }
+        unsafe { tile_of_rows!(rows, V::INT_ROWS, WIDE, V::FUSED_DOT, V, tile(self, m, to, n)) }
     }
 }
 

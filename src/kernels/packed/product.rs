@@ -133,18 +133,29 @@ impl Output {
                     for p in 0..V::PANEL {
                         row[p].store(edge.as_mut_ptr().add(p * V::LANES));
                     }
-                    let mut i = 0;
-                    while n + i < self.columns {
-                        let x = Plain([edge[i]]);
-                        self.finish.apply(x, at + i).store(self.values.add(at + i));
-                        i += 1;
-                    }
+                    self.write_edge(&edge[..self.columns - n], at);
                 }
             }
             row_at.advance(self.placement, 1);
         }
     }
+
+    /// Finishes and writes the values of an edge. A function of its own, as it would be most of each tile's code.
+    ///
+    /// # Safety
+    /// As [`Output::write`].
+    #[inline(never)]
+    unsafe fn write_edge(&self, edge: &[f32], at: usize) {
+        for (i, &x) in edge.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { self.finish.apply(Plain([x]), at + i).store(self.values.add(at + i)) }
+        }
+    }
 }
+
+/// From so many rows on, tiles of at most four rows are never lower than three. What computes only those, or only lower ones,
+/// is short, and so soon optimised by a browser.
+pub(super) const NARROW: usize = 9;
 
 /// Bytes of the left matrix that are kept in the nearest cache while the right one passes by.
 const CHUNK: usize = 24 << 10;
@@ -158,7 +169,7 @@ pub(super) trait Tiles {
     ///
     /// # Safety
     /// They lie inside of the matrices.
-    unsafe fn tile<V: Vector>(&self, m: usize, to: Cursor, rows: usize, n: usize);
+    unsafe fn tile<V: Vector, const WIDE: bool>(&self, m: usize, to: Cursor, rows: usize, n: usize);
 }
 
 /// Computes all tiles of a product, such that both matrices are read from near caches: runs of rows outside, panels of
@@ -167,13 +178,14 @@ pub(super) trait Tiles {
 /// # Safety
 /// `rows` rows and `columns` columns lie inside of the matrices.
 #[inline(always)]
-pub(super) unsafe fn all_tiles<V: Vector>(
+pub(super) unsafe fn all_tiles<V: Vector, const WIDE: bool>(
     call: &impl Tiles,
     most: usize,
     rows: usize,
     row_bytes: usize,
     columns: usize,
 ) {
+    let most = if WIDE || most > 4 { most } else { 3 };
     let tiles = rows.div_ceil(most);
     let per_chunk = (CHUNK / (row_bytes * most).max(1)).max(1);
     // Tiles of nearly equal height, the higher ones first: none is left with a single row.
@@ -191,7 +203,7 @@ pub(super) unsafe fn all_tiles<V: Vector>(
             for i in first_tile..end {
                 let height = low + usize::from(i < higher);
                 // SAFETY: the caller's promise.
-                unsafe { call.tile::<V>(row, to, height, n) };
+                unsafe { call.tile::<V, WIDE>(row, to, height, n) };
                 to.advance(place, height);
                 row += height;
             }
@@ -201,18 +213,20 @@ pub(super) unsafe fn all_tiles<V: Vector>(
     }
 }
 
-/// Calls `$tile::<V, R, S>` for `$rows` rows of at most `$most`: `R` rows in `S` partial sums each, as many as hide the
+/// Calls `$tile::<V, R, S>` for `$rows` rows of at most `$most`, and of three at least if `$most` is four and there are
+/// [`NARROW`] rows in all (`$wide`), else of three at most: `R` rows in `S` partial sums each, as many as hide the
 /// latency of an addition if that is `$slow`.
 macro_rules! tile_of_rows {
-    ($rows:expr, $most:expr, $slow:expr, $vector:ty, $tile:ident $args:tt) => {
+    ($rows:expr, $most:expr, $wide:expr, $slow:expr, $vector:ty, $tile:ident $args:tt) => {
         match $rows {
+            1 | 2 if $wide && $most == 4 => {}
             1 if $slow => $tile::<$vector, 1, 4> $args,
             2 if $slow => $tile::<$vector, 2, 2> $args,
             3 if $slow => $tile::<$vector, 3, 2> $args,
             1 if !$slow => $tile::<$vector, 1, 1> $args,
             2 if !$slow => $tile::<$vector, 2, 1> $args,
             3 if !$slow => $tile::<$vector, 3, 1> $args,
-            4 => $tile::<$vector, 4, 1> $args,
+            4 if $wide || $most > 4 => $tile::<$vector, 4, 1> $args,
             5 if $most > 4 => $tile::<$vector, 5, 1> $args,
             6 if $most > 4 => $tile::<$vector, 6, 1> $args,
             7 if $most > 6 => $tile::<$vector, 7, 1> $args,

@@ -527,6 +527,8 @@ macro_rules! compile_for_levels {
     ($(#[$meta:meta])* $vis:vis unsafe fn $name:ident($($arg:ident: $type:ty),* $(,)?) = $body:ident;) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
+        // Browsers optimise function by function, and the first picture waits for it: several small ones are done sooner.
+        #[inline(never)]
         $vis unsafe fn $name(level: $crate::kernels::packed::simd::Level, $($arg: $type),*) {
             use $crate::kernels::packed::simd::{self, Kind};
             #[cfg(target_arch = "x86_64")]
