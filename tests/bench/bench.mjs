@@ -2,7 +2,7 @@
  * Measures soli beside other runtimes in one headless Chromium, in turns, and prints one JSON object.
  *
  *   node bench.mjs [--browser PATH] [--soli PATH] [--candle FOLDER] [--layers FOLDER] [--relaxed FOLDER] [--rounds N]
- *     [--captions N] [--sizes 96,128]
+ *     [--captions N] [--sizes 96,128] (by default 96, 128, 224 and the side that the shipped weights are for)
  *
  * No time counts before the outputs were found equal. Times are those of the page's own thread while it runs
  * (Chromium's thread clock), so that other programs on the machine matter little; those of the wall clock are beside
@@ -37,7 +37,7 @@ const { values: options } = parseArgs({
     relaxed: { type: 'string' },
     rounds: { type: 'string', default: '15' },
     captions: { type: 'string', default: '10000' },
-    sizes: { type: 'string', default: '96,128,192,224' },
+    sizes: { type: 'string' },
   },
 });
 const LAUNCH = {
@@ -46,7 +46,9 @@ const LAUNCH = {
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
 };
 const rounds = Number(options.rounds);
-const sizes = options.sizes.split(',').map(Number);
+const shipped = await read(join(ROOT, 'www/models/soli.safetensors'));
+const shippedSide = JSON.parse(shipped.meta.config).encoder.input_side;
+const sizes = [...new Set(options.sizes?.split(',').map(Number) ?? [96, 128, 224, shippedSide])].sort((a, b) => a - b);
 
 const say = (text) => console.error(`  bench     ${text}`);
 const sorted = (values) => [...values].sort((a, b) => a - b);
@@ -55,7 +57,7 @@ const round = (value, digits = 2) => Number(value.toFixed(digits));
 
 /** Serves the repository's files, and the weights and models made for the bench; everything may be cached. */
 async function serve(made) {
-  const places = { '/pkg/': 'pkg', '/models/': 'www/models', '/bench/': 'tests/bench' };
+  const places = { '/pkg/': 'pkg', '/models/': 'www/models', '/photos/': 'www/photos', '/bench/': 'tests/bench' };
   const server = createServer(async (request, response) => {
     const path = normalize(new URL(request.url, 'http://localhost').pathname);
     const place = Object.keys(places).find((prefix) => path.startsWith(prefix));
@@ -73,11 +75,10 @@ async function serve(made) {
 }
 
 /** Everything that the page asks for by `/data/`. */
-async function data() {
-  const weights = await read(join(ROOT, 'www/models/soli.safetensors'));
+function data() {
   const made = new Map();
   for (const side of sizes) {
-    const int8 = resized(weights, side);
+    const int8 = resized(shipped, side);
     const floats = expanded(int8);
     const { mean, std } = JSON.parse(int8.meta.config).encoder;
     const layers = trunk(floats);
@@ -106,6 +107,7 @@ async function measureTrunks(page, cdp) {
   if (options.candle) names.push('candle');
   if (options.relaxed) names.push('soli_f32_relaxed', 'soli_int8_relaxed');
   const [trunks, captions, wall, best, differences] = [{}, {}, {}, {}, {}];
+  const PHOTOS = 3;
   for (const side of sizes) {
     const found = await page.evaluate(([side, names]) => bench.prepare(side, names), [side, names]);
     for (const [name, difference] of Object.entries(found)) {
@@ -125,9 +127,9 @@ async function measureTrunks(page, cdp) {
         (clock[name] ??= []).push(sample.result);
       }
       for (const name of Object.keys(captioned)) {
-        const sample = await timed(page, cdp, ([name]) => bench.caption(name, 3, 2), name);
-        if (i >= 0) captioned[name].push(sample.busy / 2);
-        tokens = sample.result.tokens;
+        const sample = await timed(page, cdp, ([name]) => bench.captions(name, 3), name);
+        if (i >= 0) captioned[name].push(sample.busy / PHOTOS);
+        tokens = round(sample.result.tokens / PHOTOS, 1);
       }
     }
     const all = (samples, pick) =>
@@ -149,7 +151,7 @@ async function measureColdStarts(url) {
   const [cold, ready, ort] = [[], [], []];
   const folder = await mkdtemp(join(tmpdir(), 'soli-bench-'));
   const context = await chromium.launchPersistentContext(folder, LAUNCH);
-  const side = sizes.includes(192) ? 192 : sizes[0];
+  const side = sizes.includes(shippedSide) ? shippedSide : sizes.at(-1);
   const fresh = async (work, ...args) => {
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
@@ -211,7 +213,7 @@ async function measureLayers(browser, url) {
   page.setDefaultTimeout(PATIENCE);
   await page.goto(`${url}/bench/page/layers.html`);
   await page.waitForFunction(() => document.title === 'ready');
-  const layers = await page.evaluate((side) => measureLayers(side), sizes.includes(192) ? 192 : sizes[0]);
+  const layers = await page.evaluate((side) => measureLayers(side), sizes.includes(128) ? 128 : sizes[0]);
   await page.close();
   return { layers };
 }
@@ -277,7 +279,7 @@ async function measureNative() {
   return { native_images_per_second: perSecond };
 }
 
-const server = await serve(await data());
+const server = await serve(data());
 const browser = await chromium.launch(LAUNCH);
 try {
   const page = await browser.newPage();
@@ -311,6 +313,7 @@ try {
     trunk_wall: times.trunk_wall,
     trunk_best: times.trunk_best,
     differences: times.differences,
+    shipped_side: shippedSide,
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, browser: browser.version() },
     rounds,
   };

@@ -15,7 +15,10 @@ export async function read(path) {
   return { meta, tensors };
 }
 
-/** The same weights for pictures of `side` pixels: places in the picture are the only tensor that knows the size. */
+/**
+ * The same weights for pictures of `side` pixels: places in the picture are the only tensor that knows the size. They are
+ * interpolated, so that captions are about as long as those of weights that were trained for it.
+ */
 export function resized({ meta, tensors }, side) {
   const config = JSON.parse(meta.config);
   if (config.encoder.input_side === side) return { meta, tensors };
@@ -23,10 +26,20 @@ export function resized({ meta, tensors }, side) {
   const name = 'encoder.embedding.position';
   const cells = (side / 32) ** 2;
   const width = config.decoder.width;
-  const values = Float32Array.from({ length: cells * width }, (_, i) => 0.02 * Math.sin(i * 12.9898));
+  const known = values(tensors, name);
+  const [from, to] = [Math.sqrt(known.length / width), side / 32];
+  const places = Float32Array.from({ length: cells * width }, (_, i) => {
+    const [cell, column] = [Math.floor(i / width), i % width];
+    const along = (at) => Math.min(Math.max(((at + 0.5) * from) / to - 0.5, 0), from - 1);
+    const [y, x] = [along(Math.floor(cell / to)), along(cell % to)];
+    const value = (y, x) => known[(Math.min(y, from - 1) * from + Math.min(x, from - 1)) * width + column];
+    const [top, left] = [Math.floor(y), Math.floor(x)];
+    const line = (y) => value(y, left) + (x - left) * (value(y, left + 1) - value(y, left));
+    return line(top) + (y - top) * (line(top + 1) - line(top));
+  });
   const others = new Map(tensors);
   others.delete(`${name}.scale`);
-  others.set(name, { dtype: 'F32', shape: [cells, width], data: Buffer.from(values.buffer) });
+  others.set(name, { dtype: 'F32', shape: [cells, width], data: Buffer.from(places.buffer) });
   return { meta: { ...meta, config: JSON.stringify(config) }, tensors: others };
 }
 

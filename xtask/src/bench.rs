@@ -24,9 +24,10 @@ pub struct Args {
     /// Captions over which the memory of the module has to stay the same.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     captions: u32,
-    /// Sides of the picture in pixels, multiples of 32, with commas.
-    #[arg(long, value_name = "SIDES", default_value = "96,128,192,224")]
-    sizes: String,
+    /// Sides of the picture in pixels, multiples of 32, with commas; 96, 128, 224 and that of the shipped weights when not
+    /// given.
+    #[arg(long, value_name = "SIDES")]
+    sizes: Option<String>,
     /// Leave docs/performance.md as it is.
     #[arg(long)]
     no_docs: bool,
@@ -64,7 +65,7 @@ pub fn run(args: &Args) -> Result<()> {
         .arg("--relaxed")
         .arg(relaxed)
         .args(["--rounds", &args.rounds.to_string(), "--captions", &args.captions.to_string()])
-        .args(["--sizes", &args.sizes])
+        .args(args.sizes.iter().flat_map(|sizes| ["--sizes", sizes.as_str()]))
         .fix("the message above says which runtime or step failed")
         .spawn_piped()?;
     let mut result = String::new();
