@@ -3,9 +3,6 @@
 
 use std::borrow::Cow;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-
 use crate::config::EncoderConfig;
 
 /// Most pixels that a picture may have: those of cameras sold as having 100 and 108 megapixels fit.
@@ -133,13 +130,29 @@ pub fn to_square(image: &Rgba, side: usize) -> Result<Vec<u8>, ImageError> {
         return Err(ImageError::BadInputSide(side));
     }
     let (width, height, pixels) = flatten(image);
+    let square = resample(&pixels, width, height, side)?;
+    Ok(square.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect())
+}
+
+/// Pixels of four bytes, resampled to a square.
+#[cfg(any(not(target_arch = "wasm32"), target_feature = "simd128"))]
+fn resample(pixels: &[u8], width: u32, height: u32, side: usize) -> Result<Vec<u8>, ImageError> {
+    use fast_image_resize::images::{Image, ImageRef};
+    use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
     let failed = |error: &dyn std::fmt::Display| ImageError::Resize(error.to_string());
-    let source = ImageRef::new(width, height, &pixels, PixelType::U8x4).map_err(|e| failed(&e))?;
+    let source = ImageRef::new(width, height, pixels, PixelType::U8x4).map_err(|e| failed(&e))?;
     let mut square = Image::new(side as u32, side as u32, PixelType::U8x4);
     let options =
         ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
     Resizer::new().resize(&source, &mut square, &options).map_err(|e| failed(&e))?;
-    Ok(square.buffer().chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect())
+    Ok(square.into_vec())
+}
+
+/// The same for engines without vectors.
+#[cfg(all(target_arch = "wasm32", not(target_feature = "simd128")))]
+fn resample(pixels: &[u8], width: u32, height: u32, side: usize) -> Result<Vec<u8>, ImageError> {
+    Ok(crate::resample::bilinear(pixels, width as usize, height as usize, side))
 }
 
 /// The picture over white: R, G, B of each pixel, row by row from the top.

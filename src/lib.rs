@@ -14,6 +14,8 @@ pub mod image;
 pub mod kernels;
 pub mod model;
 pub mod packed;
+#[cfg(any(test, all(target_arch = "wasm32", not(target_feature = "simd128"))))]
+mod resample;
 pub mod search;
 pub mod vocab;
 #[cfg(target_arch = "wasm32")]

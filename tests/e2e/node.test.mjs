@@ -1,9 +1,13 @@
 /** The package in Node itself: weights and pixels as bytes. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Captioner, SoliError } from '../../pkg/index.js';
 import { open } from './helpers.mjs';
+import { NODE_WITHOUT_VECTORS } from './vectors.mjs';
 
 const WEIGHTS = new URL('../../www/models/soli.safetensors', import.meta.url);
 const pixels = {
@@ -35,6 +39,29 @@ describe('the package in Node', () => {
     } finally {
       await world.close();
     }
+  });
+
+  test('without vectors: the plain module gives the same', { skip: !NODE_WITHOUT_VECTORS }, async () => {
+    const soli = await Captioner.load({ weights: bytes, warmUp: false });
+    const here = await soli.caption(pixels);
+    soli.dispose();
+    const program = `
+      import { readFile } from 'node:fs/promises';
+      import { Captioner } from '../../pkg/index.js';
+      import { moduleAddress } from '../../pkg/instructions.js';
+      const soli = await Captioner.load({ weights: await readFile('../../www/models/soli.safetensors'), warmUp: false });
+      const data = await readFile('../fixtures/cat_96x64.rgba');
+      const caption = await soli.caption({ data, width: 96, height: 64 });
+      const vectors = await readFile('../../pkg/wasm/soli_bg.wasm');
+      console.log(JSON.stringify({ ...caption, module: moduleAddress().pathname, other: WebAssembly.validate(vectors) }));
+    `;
+    const args = [...NODE_WITHOUT_VECTORS, '--input-type=module', '--eval', program];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: fileURLToPath(new URL('.', import.meta.url)) });
+    const there = JSON.parse(stdout);
+    assert.match(there.module, /soli_plain_bg\.wasm$/);
+    assert.equal(there.other, false, 'this engine would refuse the usual module');
+    assert.deepEqual(there.tokens, here.tokens);
+    assert.ok(Math.abs(there.score - here.score) < 1e-4, `${there.score} ${here.score}`);
   });
 
   test('takes a file address too, and several captioners work side by side', async () => {

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { launchChromium } from './browser.mjs';
 import { PATIENCE } from './helpers.mjs';
+import { WITHOUT_VECTORS } from './vectors.mjs';
 
 const run = promisify(execFile);
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -73,8 +74,8 @@ describe('the tarball', () => {
   });
 
   /** What a page says that ran USE. */
-  async function visit(url) {
-    const page = await browser.newPage();
+  async function visit(url, using = browser) {
+    const page = await using.newPage();
     page.setDefaultTimeout(PATIENCE);
     const faults = [];
     page.on('pageerror', (error) => faults.push(String(error)));
@@ -90,7 +91,7 @@ describe('the tarball', () => {
     const files = (await readdir(installed, { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(installed.length + 1));
-    for (const name of ['README.md', 'index.d.ts', 'element.d.ts', 'worker.js', 'wasm/soli_bg.wasm']) {
+    for (const name of ['README.md', 'index.d.ts', 'element.d.ts', 'worker.js', 'wasm/soli_bg.wasm', 'wasm/soli_plain_bg.wasm']) {
       assert.ok(files.includes(name), name);
     }
     assert.deepEqual(files.filter((name) => !/^(wasm\/)?[\w-]+\.(js|d\.ts|wasm)$|^README\.md$|^LICENSE-\w+$|^package\.json$/.test(name)), []);
@@ -114,6 +115,19 @@ describe('the tarball', () => {
       assert.equal(said.thread, 'worker');
       assert.ok(said.text.length > 0 && said.alt.toLowerCase().includes(said.text));
     } finally {
+      site.close();
+    }
+  });
+
+  test('the built app has the module for engines without vectors too', { skip: !WITHOUT_VECTORS }, async () => {
+    const modules = (await readdir(join(app, 'dist/assets'))).filter((name) => name.endsWith('.wasm')).map((name) => name.replace(/-.*/, ''));
+    assert.deepEqual(modules.sort(), ['soli_bg', 'soli_plain_bg']);
+    const [site, old] = [await serveFolder(join(app, 'dist')), await launchChromium({ args: WITHOUT_VECTORS })];
+    try {
+      const [plain, usual] = [await visit(site.url, old), await visit(site.url)];
+      assert.deepEqual([plain.thread, plain.text, plain.alt], ['worker', usual.text, usual.alt]);
+    } finally {
+      await old.close();
       site.close();
     }
   });

@@ -220,7 +220,11 @@ pub fn check_sources() -> Result<()> {
 /// Names the first missing file and where it comes from.
 pub fn check_page() -> Result<()> {
     check_sources()?;
-    check(&paths::root().join("pkg").join("wasm").join("soli_bg.wasm"), "`cargo xtask build` makes it")
+    let folder = paths::root().join("pkg").join("wasm");
+    for variant in Variant::ALL {
+        check(&folder.join(variant.file()), "`cargo xtask build` makes it")?;
+    }
+    Ok(())
 }
 
 fn check(file: &Path, origin: &str) -> Result<()> {
