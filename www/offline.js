@@ -1,3 +1,5 @@
+import { hasVectors } from './pkg/instructions.js';
+
 /**
  * Has the service worker keep the page, so that it opens without a network.
  *
@@ -7,8 +9,10 @@
 export async function keepPage({ onReady, onUnavailable, onUpdate }) {
   const container = navigator.serviceWorker;
   if (!container) return onUnavailable();
+  // Part of the worker's address, so that it knows from its first moment which of the two modules to keep.
+  const worker = new URL(hasVectors() ? './sw.js' : './sw.js?plain', import.meta.url);
   try {
-    const registration = await container.register(new URL('./sw.js', import.meta.url), { updateViaCache: 'none' });
+    const registration = await container.register(worker, { updateViaCache: 'none' });
     const offer = (worker) => {
       if (!container.controller) return; // the first version: nothing to switch from
       onUpdate(() => {

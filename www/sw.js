@@ -6,8 +6,12 @@ importScripts('./precache.js');
 
 const PREFIX = 'soli-page-';
 const CACHE = PREFIX + self.PRECACHE.version;
+/** The WebAssembly module that this browser does not use: see offline.js. */
+const UNUSED = self.location.search === '?plain' ? '/soli_bg.wasm' : '/soli_plain_bg.wasm';
 const FILES = new Map(
-  Object.entries(self.PRECACHE.files).map(([path, integrity]) => [new URL(path, self.location).href, integrity]),
+  Object.entries(self.PRECACHE.files)
+    .filter(([path]) => !path.endsWith(UNUSED))
+    .map(([path, integrity]) => [new URL(path, self.location).href, integrity]),
 );
 const START = new URL('./', self.location).href;
 

@@ -37,8 +37,8 @@ export async function precache(root = ROOT) {
     if (!LEFT_OUT.test(path)) add(path === 'index.html' ? './' : `./${path}`, await readFile(join(root, 'www', path)));
   }
   for (const path of await list(join(root, 'pkg'))) {
-    // The module for browsers without vectors is fetched by those that need it.
-    if (/\.(js|wasm)$/.test(path) && !path.includes('_plain_')) add(`./pkg/${path}`, await readFile(join(root, 'pkg', path)));
+    // Of the two modules the service worker keeps the one that its browser uses.
+    if (/\.(js|wasm)$/.test(path)) add(`./pkg/${path}`, await readFile(join(root, 'pkg', path)));
   }
   add('./models/soli.json', await weightsCard(root));
   const worker = await readFile(join(root, 'www', 'sw.js'));

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, test } from 'node:test';
 import { open, photos, resultOf, upload } from './helpers.mjs';
+import { WITHOUT_VECTORS } from './vectors.mjs';
 import { precache } from '../../xtask/page.mjs';
 
 const WEIGHTS = '/models/soli.safetensors';
@@ -13,8 +14,8 @@ let world;
 afterEach(() => world?.close());
 
 /** The page with its service worker, on a server of its own (which can be closed). */
-async function visit(doctored = {}, { ready = '[data-kept=yes]' } = {}) {
-  world = await open({ doctored });
+async function visit(doctored = {}, { ready = '[data-kept=yes]', args } = {}) {
+  world = await open({ doctored, args });
   const page = await world.page({ serviceWorkers: 'allow' });
   await page.goto(world.url);
   if (ready) await page.waitForSelector(`#state${ready}`);
@@ -73,6 +74,39 @@ describe('without a network', () => {
     const { sha256, bytes } = await page.evaluate(async () => (await fetch('./models/soli.json')).json());
     assert.equal(sha256, createHash('sha256').update(weights).digest('hex'));
     assert.equal(bytes, weights.length);
+  });
+
+  test('Chromium finds that it can be installed', async () => {
+    const page = await visit();
+    const devtools = await page.context().newCDPSession(page);
+    const { installabilityErrors } = await devtools.send('Page.getInstallabilityErrors');
+    // A test's window is a private one, in which nothing can be installed whatever the page.
+    assert.deepEqual(installabilityErrors.filter(({ errorId }) => errorId !== 'in-incognito'), []);
+  });
+
+  const keptModules = (page) =>
+    page.evaluate(async () => {
+      const [name] = (await caches.keys()).filter((name) => name.startsWith('soli-page-'));
+      const kept = await (await caches.open(name)).keys();
+      return kept.map(({ url }) => url.split('/').at(-1)).filter((name) => name.endsWith('.wasm'));
+    });
+
+  test('a browser keeps the module with vectors, and not the other', async () => {
+    assert.deepEqual(await keptModules(await visit()), ['soli_bg.wasm']);
+  });
+
+  test('a browser without vectors keeps the plain module, and captions without a network', { skip: !WITHOUT_VECTORS }, async () => {
+    const page = await visit({}, { args: WITHOUT_VECTORS });
+    const online = await describePhoto(page);
+    assert.equal(online.state, 'done');
+    assert.deepEqual(await keptModules(page), ['soli_plain_bg.wasm']);
+    assert.deepEqual([...new Set(world.asked.map(({ url }) => url).filter((url) => url.endsWith('.wasm')))], ['/pkg/wasm/soli_plain_bg.wasm']);
+    await world.closeServer();
+    await page.goto(world.url);
+    await page.waitForSelector('#state[data-kept=yes]');
+    const offline = await describePhoto(page);
+    assert.deepEqual([offline.text, offline.score], [online.text, online.score]);
+    assert.deepEqual(world.faults, []);
   });
 
   test('another version waits until it is wanted, and then comes whole', async () => {
@@ -136,6 +170,8 @@ describe('the weights', () => {
   for (const [name, knowsRanges] of [['a host that knows ranges: it goes on', true], ['one that does not: from the start', false]]) {
     test(`interrupted, ${name}`, async () => {
       let broken = true;
+      let interrupt;
+      const interrupted = new Promise((resolve) => (interrupt = resolve));
       const page = await visit(
         {
           [WEIGHTS]: async (body, response, request) => {
@@ -145,13 +181,16 @@ describe('the weights', () => {
             }
             response.setHeader('content-length', body.length);
             response.write(body.subarray(0, 3_500_000));
-            await new Promise((resolve) => setTimeout(resolve, 500));
+            await interrupted;
             response.destroy();
             return null;
           },
         },
         { ready: null },
       );
+      // Each piece is kept before the next is counted.
+      await page.waitForFunction(() => document.getElementById('progress').value >= 3_000_000);
+      interrupt();
       await page.waitForSelector('#result[data-state=error]');
       assert.match(await page.textContent('#caption'), /could not be loaded/);
       broken = false;
