@@ -8,8 +8,8 @@ import { SoliError, describe } from './errors.js';
 export const MAX_SIDE = 1024;
 
 /**
- * The same for what moves: frames come many times a second, and reading them back holds up the page. Still more than
- * twice what the network looks at.
+ * The same for what moves: frames come many times a second, and reading them back holds up the page. Still
+ * about twice what the network looks at.
  */
 export const MAX_FRAME_SIDE = 512;
 
