@@ -32,6 +32,7 @@ impl Level {
 
     /// All that this processor offers, the best first.
     pub fn available() -> Vec<Self> {
+        #[allow(unused_mut, reason = "wasm32 without vectors has only the portable one")]
         let mut levels = vec![Self(Kind::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
