@@ -19,10 +19,16 @@ export async function readSettings() {
   return checked(settings);
 }
 
-export async function changeSettings(change) {
-  const settings = checked({ ...(await readSettings()), ...change });
-  await api.storage.local.set({ settings });
-  return settings;
+/**
+ * Changes some settings and leaves the others as they are. One change at a time, in whichever of the extension's pages:
+ * of two at once the later one would write down the settings as they were before the earlier one.
+ */
+export function changeSettings(change) {
+  return navigator.locks.request('soli-settings', async () => {
+    const settings = checked({ ...(await readSettings()), ...change });
+    await api.storage.local.set({ settings });
+    return settings;
+  });
 }
 
 /** Stored settings may come from another version, or be damaged: what makes no sense falls back to its default. */
