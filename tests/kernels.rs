@@ -3,7 +3,7 @@
 
 use candle_core::{D, Device, Result, Tensor, Var};
 use soli::kernels::attention::{Segment, attention};
-use soli::kernels::cross_entropy::cross_entropy;
+use soli::kernels::cross_entropy::{cross_entropy, soft_cross_entropy};
 use soli::kernels::depthwise::depthwise;
 use soli::kernels::dropout::dropout;
 use soli::kernels::gelu::gelu;
@@ -228,6 +228,22 @@ fn cross_entropy_agrees_with_stock_operations() {
     same("cross-entropy", &[&logits], || cross_entropy(&logits, &targets, smoothing), plain);
     assert!(cross_entropy(&logits, &[classes as u32; 37], 0.0).is_err());
     assert!(cross_entropy(&logits, &targets[1..], 0.0).is_err());
+}
+
+#[test]
+fn soft_cross_entropy_agrees_with_stock_operations() {
+    let (rows, classes) = (37, 23);
+    let scaled = |seed| (var(&[rows, classes], seed).as_tensor() * 4.0).unwrap();
+    let (logits, teacher) = (Var::from_tensor(&scaled(52)).unwrap(), scaled(53));
+    let plain = || {
+        let p = candle_nn::ops::softmax(&teacher, 1)?;
+        (p * candle_nn::ops::log_softmax(&logits, 1)?)?.sum(1)?.neg()
+    };
+    same("soft cross-entropy", &[&logits], || soft_cross_entropy(&logits, &teacher), plain);
+    let narrow = Var::from_tensor(&logits.narrow(0, 0, 3).unwrap().contiguous().unwrap()).unwrap();
+    let its_teacher = teacher.narrow(0, 0, 3).unwrap();
+    differences("soft cross-entropy", &[&narrow], || soft_cross_entropy(&narrow, &its_teacher));
+    assert!(soft_cross_entropy(&logits, &its_teacher).is_err());
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Cross-entropy with label smoothing (Szegedy et al. 2016, arXiv 1512.00567).
+//! Cross-entropy, with label smoothing (Szegedy et al. 2016, arXiv 1512.00567) or against another network's
+//! distribution (Hinton et al. 2015, arXiv 1503.02531).
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
@@ -27,6 +28,23 @@ pub fn cross_entropy(logits: &Tensor, targets: &[u32], smoothing: f32) -> Result
         bail!("cross-entropy: label smoothing must lie in 0..1, not {smoothing}");
     }
     logits.contiguous()?.apply_op1(CrossEntropy { targets: targets.to_vec(), smoothing })
+}
+
+/// The loss of each row of `logits` (rows, classes) against the distributions that `teacher`'s logits of the same shape
+/// stand for: (rows). Nothing is learned through the teacher. As PyTorch's `cross_entropy` with class probabilities.
+///
+/// # Errors
+/// If the shapes differ, or a tensor is not `f32` on the CPU.
+pub fn soft_cross_entropy(logits: &Tensor, teacher: &Tensor) -> Result<Tensor> {
+    let (_, classes) = logits.dims2()?;
+    if logits.shape() != teacher.shape() {
+        bail!("soft cross-entropy: logits {:?}, but the teacher's {:?}", logits.shape(), teacher.shape());
+    }
+    let mut probabilities = with_values(&teacher.contiguous()?, <[f32]>::to_vec)?;
+    parallel::for_each_chunk(&mut probabilities, classes, |_, row| {
+        softmax(row);
+    });
+    logits.contiguous()?.apply_op1(SoftCrossEntropy { probabilities })
 }
 
 struct CrossEntropy {
@@ -58,6 +76,20 @@ fn row_gradient(row: &mut [f32], target: usize, smoothing: f32, grad: f32) {
     row[target] -= (1.0 - smoothing) * grad;
 }
 
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+fn soft_loss(row: &[f32], probabilities: &[f32]) -> f32 {
+    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sums = [0f32; 16];
+    let mut expected = [0f32; 16];
+    for (piece, wanted) in row.chunks(16).zip(probabilities.chunks(16)) {
+        for (i, (x, wanted)) in piece.iter().zip(wanted).enumerate() {
+            sums[i] += exp(x - max);
+            expected[i] += wanted * (x - max);
+        }
+    }
+    sums.iter().sum::<f32>().ln() - expected.iter().sum::<f32>()
+}
+
 impl CustomOp1 for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross-entropy"
@@ -83,6 +115,43 @@ impl CustomOp1 for CrossEntropy {
         with_values(grad_res, |grad| {
             parallel::for_each_chunk(&mut out, classes, |row, out| {
                 row_gradient(out, self.targets[row] as usize, self.smoothing, grad[row]);
+            });
+        })?;
+        Ok(Some(Tensor::from_vec(out, logits.shape(), logits.device())?))
+    }
+}
+
+struct SoftCrossEntropy {
+    /// (rows, classes), each row summing to 1.
+    probabilities: Vec<f32>,
+}
+
+impl CustomOp1 for SoftCrossEntropy {
+    fn name(&self) -> &'static str {
+        "soft cross-entropy"
+    }
+
+    fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (rows, classes) = layout.shape().dims2()?;
+        let logits = operand(logits, layout, "soft cross-entropy")?;
+        let mut out = vec![0f32; rows];
+        parallel::for_each_chunk(&mut out, 16, |piece, out| {
+            for (i, loss) in out.iter_mut().enumerate() {
+                let row = (piece * 16 + i) * classes;
+                *loss = soft_loss(&logits[row..][..classes], &self.probabilities[row..][..classes]);
+            }
+        });
+        Ok((CpuStorage::F32(out), Shape::from(rows)))
+    }
+
+    fn bwd(&self, logits: &Tensor, _res: &Tensor, grad_res: &Tensor) -> Result<Option<Tensor>> {
+        let classes = logits.dim(1)?;
+        let mut out = with_values(logits, <[f32]>::to_vec)?;
+        with_values(grad_res, |grad| {
+            parallel::for_each_chunk(&mut out, classes, |row, out| {
+                softmax(out);
+                let wanted = &self.probabilities[row * classes..][..classes];
+                out.iter_mut().zip(wanted).for_each(|(p, wanted)| *p = (*p - wanted) * grad[row]);
             });
         })?;
         Ok(Some(Tensor::from_vec(out, logits.shape(), logits.device())?))

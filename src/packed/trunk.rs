@@ -60,7 +60,7 @@ pub struct Scratch {
     expanded: Buffer<f32>,
     filtered: Buffer<f32>,
     filtered_rounded: Buffer<i16>,
-    windows: Buffer<f32>,
+    columns: Buffer<f32>,
 }
 
 impl Trunk {
@@ -77,7 +77,9 @@ impl Trunk {
     ) -> Result<Self, BadTensor> {
         let stem = packer.floats("encoder.stem.weight", 27, stem_channels)?;
         let bias = packer.floats("encoder.stem.bias", 1, stem_channels)?;
-        let matrix = Matrix::pack(packer.level, 27, &bias, |k, n| stem[k * stem_channels + n]);
+        // The file has taps in the order (row, column, channel), the windows in that of (column, row, channel).
+        let tap = |k: usize| (k / 3 % 3 * 3 + k / 9) * 3 + k % 3;
+        let matrix = Matrix::pack(packer.level, 27, &bias, |k, n| stem[tap(k) * stem_channels + n]);
         let mut levels = Box::new([[0f32; 256]; 3]);
         for (c, levels) in levels.iter_mut().enumerate() {
             for (value, level) in levels.iter_mut().enumerate() {
@@ -202,11 +204,12 @@ impl Block {
                 matrix.multiply(x, &[step], rows, out, place, Finish::Relu6);
             }
             Expand::Stem { matrix, levels } => {
-                scratch.windows.grow(axis.input * WINDOW);
+                let side = axis.input * 2;
+                scratch.columns.grow((side + 1) * COLUMN);
                 for (i, oh) in lines.enumerate() {
-                    windows(rgb, axis.input * 2, oh, levels, &mut scratch.windows);
-                    let x = &scratch.windows;
-                    matrix.multiply(x, WINDOW, axis.input, &mut out[i * line..], place, Finish::Relu6);
+                    columns(rgb, side, 2 * oh, levels, &mut scratch.columns);
+                    let (x, stride) = (&scratch.columns, 2 * COLUMN);
+                    matrix.multiply(x, stride, axis.input, &mut out[i * line..], place, Finish::Relu6);
                 }
             }
         }
@@ -259,25 +262,25 @@ impl Block {
     }
 }
 
-/// Values of a 3 x 3 window of RGB pixels, and one for alignment.
-const WINDOW: usize = 28;
+/// Values of three RGB pixels, one below the other.
+const COLUMN: usize = 9;
 
-/// The windows of line `oh` of the stem at stride 2 of a square picture: nothing before it, one line and one column of
-/// zeros after it.
-fn windows(rgb: &[u8], side: usize, oh: usize, levels: &[[f32; 256]; 3], out: &mut [f32]) {
-    for (ow, window) in out.chunks_exact_mut(WINDOW).take(side / 2).enumerate() {
-        for (tap, values) in window[..27].chunks_exact_mut(9).enumerate() {
-            let line = 2 * oh + tap;
-            if line >= side {
-                values.fill(0.0);
-                continue;
+/// The pixels of three lines of a square picture from line `top` on, normalised, column by column, so that a 3 x 3 window
+/// is one run of values and the next window starts two columns on. A line and a column of zeros follow the picture.
+fn columns(rgb: &[u8], side: usize, top: usize, levels: &[[f32; 256]; 3], out: &mut [f32]) {
+    let columns = out[..(side + 1) * COLUMN].as_chunks_mut::<COLUMN>().0;
+    for tap in 0..3 {
+        let at = 3 * tap;
+        match rgb[..side * side * 3].chunks_exact(side * 3).nth(top + tap) {
+            Some(line) => {
+                for (column, pixel) in columns.iter_mut().zip(line.as_chunks::<3>().0) {
+                    for c in 0..3 {
+                        column[at + c] = levels[c][usize::from(pixel[c])];
+                    }
+                }
             }
-            let pixels = &rgb[(line * side + 2 * ow) * 3..(line + 1) * side * 3];
-            let inside = pixels.len().min(9);
-            for (i, (value, &pixel)) in values.iter_mut().zip(&pixels[..inside]).enumerate() {
-                *value = levels[i % 3][usize::from(pixel)];
-            }
-            values[inside..].fill(0.0);
+            None => columns.iter_mut().for_each(|column| column[at..at + 3].fill(0.0)),
         }
     }
+    columns[side] = [0.0; COLUMN];
 }

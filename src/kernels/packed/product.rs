@@ -1,6 +1,6 @@
 //! What the matrix products of floats and of integers have in common: the order of the work, and what follows a sum.
 
-use super::simd::{Plain, Vector};
+use super::simd::Vector;
 
 /// Where the rows of a product go: row `m` starts at `(m / per_line) * line + (m % per_line) * row`. A picture's
 /// pixels are the rows; its lines may have a margin.
@@ -46,33 +46,22 @@ pub enum Finish<'a> {
 
 impl Finish<'_> {
     pub(super) fn raw(self) -> RawFinish {
-        match self {
-            Self::Plain => RawFinish::Plain,
-            Self::Relu6 => RawFinish::Relu6,
-            Self::Add(values) => RawFinish::Add(values.as_ptr()),
-        }
+        let (least, most) = match self {
+            Self::Relu6 => (0.0, 6.0),
+            Self::Plain | Self::Add(_) => (f32::NEG_INFINITY, f32::INFINITY),
+        };
+        let add = if let Self::Add(values) = self { values.as_ptr() } else { std::ptr::null() };
+        RawFinish { least, most, add }
     }
 }
 
+/// Bounds for the sums, wide open unless they are wanted, or values to add: so that a tile takes one branch at most.
 #[derive(Clone, Copy)]
-pub(super) enum RawFinish {
-    Plain,
-    Relu6,
-    Add(*const f32),
-}
-
-impl RawFinish {
-    /// # Safety
-    /// Values to add reach `LANES` beyond `at`.
-    #[inline(always)]
-    unsafe fn apply<V: Vector>(self, x: V, at: usize) -> V {
-        match self {
-            Self::Plain => x,
-            Self::Relu6 => x.relu6(),
-            // SAFETY: the caller's promise.
-            Self::Add(values) => x.add(unsafe { V::load(values.add(at)) }),
-        }
-    }
+pub(super) struct RawFinish {
+    least: f32,
+    most: f32,
+    /// Null if there is nothing to add.
+    add: *const f32,
 }
 
 /// A row of the output, found from the one before it: dividing for every tile would cost as much as a short product.
@@ -117,41 +106,67 @@ impl Output {
     /// The rows lie inside of the output and of what is added to it.
     #[inline(always)]
     pub unsafe fn write<V: Vector, const R: usize>(&self, tile: &[[V; 2]; R], from: Cursor, n: usize) {
-        let mut row_at = from;
-        let panel = V::PANEL * V::LANES;
-        for row in tile {
-            let at = row_at.at + n;
-            // SAFETY: the caller's promise; at the right edge the values go through memory of their own.
-            unsafe {
-                if n + panel <= self.columns {
+        let whole = n + V::PANEL * V::LANES <= self.columns && from.in_line + R <= self.placement.per_line;
+        // SAFETY: the caller's promise; what does not fit goes through memory of its own.
+        unsafe {
+            if !whole {
+                let mut spilled = [[0f32; WIDEST]; R];
+                for (row, spilled) in tile.iter().zip(&mut spilled) {
                     for p in 0..V::PANEL {
-                        let at = at + p * V::LANES;
-                        self.finish.apply(row[p], at).store(self.values.add(at));
+                        row[p].store(spilled.as_mut_ptr().add(p * V::LANES));
                     }
-                } else {
-                    let mut edge = [0f32; 16];
+                }
+                return self.write_spilled(&spilled, from, n, V::PANEL * V::LANES);
+            }
+            let (finish, step) = (self.finish, self.placement.row);
+            let mut to = self.values.add(from.at + n);
+            if finish.add.is_null() {
+                let (least, most) = (V::splat(finish.least), V::splat(finish.most));
+                for row in tile {
                     for p in 0..V::PANEL {
-                        row[p].store(edge.as_mut_ptr().add(p * V::LANES));
+                        row[p].max(least).min(most).store(to.add(p * V::LANES));
                     }
-                    self.write_edge(&edge[..self.columns - n], at);
+                    to = to.add(step);
+                }
+            } else {
+                let mut add = finish.add.add(from.at + n);
+                for row in tile {
+                    for p in 0..V::PANEL {
+                        row[p].add(V::load(add.add(p * V::LANES))).store(to.add(p * V::LANES));
+                    }
+                    (to, add) = (to.add(step), add.add(step));
                 }
             }
-            row_at.advance(self.placement, 1);
         }
     }
 
-    /// Finishes and writes the values of an edge. A function of its own, as it would be most of each tile's code.
+    /// Finishes and writes rows that reach over an edge. A function of its own, as it would be most of each tile's code.
     ///
     /// # Safety
     /// As [`Output::write`].
     #[inline(never)]
-    unsafe fn write_edge(&self, edge: &[f32], at: usize) {
-        for (i, &x) in edge.iter().enumerate() {
-            // SAFETY: the caller's promise.
-            unsafe { self.finish.apply(Plain([x]), at + i).store(self.values.add(at + i)) }
+    unsafe fn write_spilled(&self, rows: &[[f32; WIDEST]], mut from: Cursor, n: usize, panel: usize) {
+        let columns = (self.columns - n).min(panel);
+        for row in rows {
+            for (i, &x) in row[..columns].iter().enumerate() {
+                let at = from.at + n + i;
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let x = if self.finish.add.is_null() {
+                        x.max(self.finish.least).min(self.finish.most)
+                    } else {
+                        x + *self.finish.add.add(at)
+                    };
+                    *self.values.add(at) = x;
+                }
+            }
+            from.advance(self.placement, 1);
         }
     }
 }
+
+/// Columns of the widest panel.
+const WIDEST: usize = 16;
 
 /// From so many rows on, tiles of at most four rows are never lower than three. What computes only those, or only lower ones,
 /// is short, and so soon optimised by a browser.
