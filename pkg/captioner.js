@@ -32,8 +32,9 @@ export class Captioner {
 
   static async load({ weights, onProgress, signal, warmUp = true } = {}) {
     signal?.throwIfAborted();
-    const blob = await readWeights(weights, { onProgress, signal });
-    return new Captioner(FROM_LOAD, blob, await startRunner(blob, { warmUp: Boolean(warmUp), signal }));
+    const reading = readWeights(weights, { onProgress, signal });
+    const runner = await startRunner(reading, { warmUp: Boolean(warmUp), signal });
+    return new Captioner(FROM_LOAD, await reading, runner);
   }
 
   get info() {
@@ -53,9 +54,15 @@ export class Captioner {
     signal?.throwIfAborted();
     const options = checkedOptions({ beam, maxTokens });
     // Read before waiting for anything: a video or a canvas is captioned as it is at the moment of the call.
-    const pixels = await readPixels(source, { signal });
-    this.#assertUsable();
-    return this.#queue.run(() => this.#run(pixels, options), signal);
+    const toWorker = this.#runner?.thread === 'worker' && this.#queue.idle;
+    const picture = await readPixels(source, { signal, frame: toWorker });
+    try {
+      this.#assertUsable();
+      return await this.#queue.run(() => this.#run(picture, options), signal);
+    } finally {
+      // A frame that never reached the worker; one that did is no longer here.
+      picture.close?.();
+    }
   }
 
   captionAll(sources, options = {}) {
@@ -73,7 +80,7 @@ export class Captioner {
     this.#weights = null;
   }
 
-  async #run(pixels, options) {
+  async #run(picture, options) {
     const runner = this.#runner ?? (await startRunner(this.#weights, { warmUp: false }));
     if (this.#disposed) {
       runner.dispose();
@@ -81,7 +88,7 @@ export class Captioner {
     }
     this.#runner = runner;
     try {
-      return await runner.caption(pixels, options);
+      return await runner.caption(picture, options);
     } catch (error) {
       if (error instanceof SoliError && error.code === 'crashed' && this.#runner === runner) {
         // A trapped instance has undefined memory: never used again. The next call starts from the kept weights.

@@ -8,6 +8,12 @@ let instance = null;
 /** Counts the instances: what was made by an earlier one must not be touched any more. */
 let generation = 0;
 
+/** Starts the module and lets the browser notice what to optimise: for the time while the weights are on their way. */
+export async function prepare() {
+  await instantiate();
+  guarded(() => glue.warmUp());
+}
+
 /** Weights in the memory of this thread's WebAssembly instance. */
 export class Engine {
   #weights;
@@ -50,9 +56,8 @@ export class Engine {
   }
 
   async #revive() {
-    const bytes = new Uint8Array(await this.#weights.arrayBuffer());
-    await instantiate();
-    this.#captioner = guarded(() => new glue.WebCaptioner(bytes));
+    const [bytes] = await Promise.all([this.#weights.arrayBuffer(), instantiate()]);
+    this.#captioner = guarded(() => new glue.WebCaptioner(new Uint8Array(bytes)));
     this.#generation = generation;
   }
 }

@@ -32,7 +32,8 @@ export interface LoadProgress {
 }
 
 export interface LoadOptions {
-  weights: WeightsSource;
+  /** The worker starts while a promise of them is waited for. */
+  weights: WeightsSource | PromiseLike<WeightsSource>;
   /** Called for every piece that arrives. */
   onProgress?: (progress: LoadProgress) => void;
   /** Stops the loading at any step; the promise rejects with `signal.reason`. */

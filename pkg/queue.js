@@ -32,6 +32,11 @@ export class SerialQueue {
     });
   }
 
+  /** Whether nothing runs or waits. */
+  get idle() {
+    return !this.#current && this.#waiting.length === 0;
+  }
+
   /** Rejects everything that waits or runs with `error`, and everything that comes later. */
   close(error) {
     this.#closed = error;

@@ -3,14 +3,14 @@ import { SoliError, describe } from './errors.js';
 /**
  * Runs the network on the page's own thread: for places without workers. The page stands still while it works.
  *
- * @param {Blob} weights
+ * @param {Blob | Promise<Blob>} weights
  * @param {{ warmUp: boolean, signal?: AbortSignal }} options
  */
 export async function startLocalRunner(weights, { warmUp, signal }) {
   // Imported only here, so that a page with a worker never loads the WebAssembly glue twice.
   const { Engine } = await importEngine();
   signal?.throwIfAborted();
-  const engine = await Engine.load(weights);
+  const engine = await Engine.load(await weights);
   try {
     signal?.throwIfAborted();
     if (warmUp) await engine.warmUp();

@@ -1,20 +1,29 @@
 import { SoliError } from './errors.js';
 
 /**
- * Starts a worker with these weights.
+ * Starts a worker with these weights: its module starts while they are on their way.
  *
- * @param {Blob} weights
+ * @param {Blob | Promise<Blob>} weights
  * @param {{ warmUp: boolean, signal?: AbortSignal }} options
  * @returns {Promise<WorkerRunner | null>} null where a module worker cannot be started at all
  */
 export async function startWorkerRunner(weights, { warmUp, signal }) {
-  const worker = await startWorker(signal);
+  const starting = startWorker(signal);
+  starting.catch(() => {});
+  let blob;
+  try {
+    blob = await weights;
+  } catch (error) {
+    starting.then((worker) => worker?.terminate(), () => {});
+    throw error;
+  }
+  const worker = await starting;
   if (!worker) return null;
   const runner = new WorkerRunner(worker);
   const onAbort = () => runner.dispose(signal.reason);
   signal?.addEventListener('abort', onAbort);
   try {
-    runner.info = await runner.request({ type: 'load', weights, warmUp });
+    runner.info = await runner.request({ type: 'load', weights: blob, warmUp });
     return runner;
   } catch (error) {
     runner.dispose();
@@ -25,7 +34,7 @@ export async function startWorkerRunner(weights, { warmUp, signal }) {
 }
 
 /** Resolves to a worker whose script runs, or to null: no workers here, blocked by a policy, no module workers. */
-function startWorker(signal) {
+async function startWorker(signal) {
   signal?.throwIfAborted();
   let worker;
   try {
@@ -78,8 +87,9 @@ class WorkerRunner {
     worker.onmessageerror = () => this.#fail(new SoliError('crashed', "the worker's answer could not be read"));
   }
 
-  caption(pixels, options) {
-    return this.request({ type: 'caption', pixels, options }, [pixels.data.buffer]);
+  /** @param {{ data: Uint8Array, width: number, height: number } | VideoFrame} picture is taken away */
+  caption(picture, options) {
+    return this.request({ type: 'caption', picture, options }, [picture.data?.buffer ?? picture]);
   }
 
   request(message, transfer = []) {

@@ -20,14 +20,16 @@ export const MAX_FRAME_SIDE = 512;
  * moment of the call.
  *
  * @param {unknown} source see `PictureSource` in index.d.ts
- * @param {{ signal?: AbortSignal }} [options]
- * @returns {Promise<{ data: Uint8Array, width: number, height: number }>} RGBA, not premultiplied, row by row
+ * @param {{ signal?: AbortSignal, frame?: boolean }} [options] `frame`: a video may come as a `VideoFrame`, for a worker to
+ *   read; whoever gets one closes it
+ * @returns {Promise<{ data: Uint8Array, width: number, height: number } | VideoFrame>} RGBA, not premultiplied, row by row
  */
-export async function readPixels(source, { signal } = {}) {
+export async function readPixels(source, { signal, frame = false } = {}) {
   const kind = kindOf(source);
   const read = readers[kind];
   if (!read) throw new SoliError('unsupported-source', unsupportedMessage(kind));
-  const pixels = await read(source, signal);
+  const pixels = await read(source, signal, frame);
+  if (signal?.aborted) pixels.close?.();
   signal?.throwIfAborted();
   return pixels;
 }
@@ -45,11 +47,11 @@ const readers = {
     }
     return draw(image, image.naturalWidth, image.naturalHeight);
   },
-  HTMLVideoElement: (video) => {
+  HTMLVideoElement: (video, signal, frame) => {
     if (video.readyState < 2) {
       throw new SoliError('decode-failed', 'this <video> has no picture yet: wait for its "loadeddata" event');
     }
-    return draw(video, video.videoWidth, video.videoHeight, MAX_FRAME_SIDE);
+    return (frame && takeFrame(video)) || draw(video, video.videoWidth, video.videoHeight, MAX_FRAME_SIDE);
   },
   HTMLCanvasElement: (canvas) => draw(canvas, canvas.width, canvas.height),
   OffscreenCanvas: (canvas) => draw(canvas, canvas.width, canvas.height),
@@ -68,6 +70,15 @@ const readers = {
   String: (url, signal) => readAddress(url, signal),
   URL: (url, signal) => readAddress(url, signal),
 };
+
+/** What a video shows now, without reading it back; null where that cannot be had, and drawing tells why. */
+function takeFrame(video) {
+  try {
+    return new VideoFrame(video);
+  } catch {
+    return null;
+  }
+}
 
 /** Pixels that somebody else decoded, as they are: the network's own filter shrinks them. */
 function copyPixels({ data, width, height }) {

@@ -1,14 +1,16 @@
+import { abortable } from './abortable.js';
 import { SoliError, describe } from './errors.js';
 import { readLocalFile } from './local-file.js';
 
 /**
  * Brings a weights file here, wherever it is, without looking into it: that is the network's business.
  *
- * @param {URL | string | ArrayBuffer | ArrayBufferView | Blob | Response} source
+ * @param {URL | string | ArrayBuffer | ArrayBufferView | Blob | Response | PromiseLike} promised a source, or a promise of one
  * @param {{ onProgress?: (progress: { loaded: number, total: number | null }) => void, signal?: AbortSignal }} options
  * @returns {Promise<Blob>} a Blob, because it can be handed to a worker any number of times without a copy
  */
-export async function readWeights(source, { onProgress, signal }) {
+export async function readWeights(promised, { onProgress, signal }) {
+  const source = await abortable(Promise.resolve(promised), signal);
   const blob = await toBlob(source, onProgress, signal);
   signal?.throwIfAborted();
   if (blob.size === 0) throw new SoliError('invalid-weights', `the weights are empty (${nameOf(source)})`);

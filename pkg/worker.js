@@ -1,11 +1,13 @@
 /**
  * The worker's side: one Engine, one request at a time (the page keeps the queue).
  *
- * page to worker: { type: 'load', weights: Blob, warmUp: boolean }, { type: 'caption', pixels, options }
+ * page to worker: { type: 'load', weights: Blob, warmUp: boolean }, { type: 'caption', picture, options } with pixels or a
+ *   VideoFrame as the picture
  * worker to page: { type: 'up' }, then for every request { type: 'done', value } or { type: 'failed', code, message }
  */
-import { Engine } from './engine.js';
+import { Engine, prepare } from './engine.js';
 import { SoliError, describe } from './errors.js';
+import { readPixels } from './source.js';
 
 let engine;
 
@@ -15,10 +17,18 @@ const handlers = {
     if (warmUp) await engine.warmUp();
     return engine.info;
   },
-  caption({ pixels, options }) {
-    return engine.caption(pixels, options);
+  async caption({ picture, options }) {
+    return engine.caption(picture.data ? picture : await readFrame(picture), options);
   },
 };
+
+async function readFrame(frame) {
+  try {
+    return await readPixels(frame);
+  } finally {
+    frame.close();
+  }
+}
 
 self.addEventListener('message', async ({ data: request }) => {
   try {
@@ -31,3 +41,5 @@ self.addEventListener('message', async ({ data: request }) => {
 
 // Tells the page that the script itself could be loaded and started here.
 self.postMessage({ type: 'up' });
+// What fails here fails again when there are weights, and is told then.
+prepare().catch(() => {});

@@ -9,12 +9,20 @@ use wasm_bindgen::prelude::*;
 use crate::captioner::{CaptionOptions, Captioner};
 use crate::error::Error;
 use crate::image::Rgba;
+use crate::kernels::packed;
 use crate::weights::Provenance;
 
 /// Runs once when the module is instantiated: from then on a panic is written to the console with its place.
 #[wasm_bindgen(start)]
 pub fn start() {
     console_error_panic_hook::set_once();
+}
+
+/// Lets the browser notice what it should optimise, while the weights are on the way: some milliseconds of work on
+/// made-up numbers.
+#[wasm_bindgen(js_name = warmUp)]
+pub fn warm_up() {
+    packed::warm_up(packed::Level::detect());
 }
 
 /// A captioner with its weights, living in WebAssembly's memory until it is freed.

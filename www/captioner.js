@@ -18,8 +18,10 @@ export function loadCaptioner({ onProgress, onLoaded, onFailed, onNote }) {
   let loading = null;
 
   async function load() {
-    const { blob, kept, notes } = await bringWeights(CARD, { onProgress });
-    const captioner = await Captioner.load({ weights: blob });
+    const bringing = bringWeights(CARD, { onProgress });
+    // The captioner's worker starts in the meantime.
+    const captioner = await Captioner.load({ weights: bringing.then(({ blob }) => blob) });
+    const { blob, kept, notes } = await bringing;
     holder.loaded = true;
     onLoaded(kept);
     for (const name of notes) onNote(note(name, blob.size));

@@ -199,6 +199,8 @@ ${targets()}
 
 - From nothing but cached files to weights in memory: ${ms(result.cold_ready_ms)} ms; to the first caption: ${ms(result.cold_start_ms)} ms. onnxruntime-web needs
   ${ms(result.cold_ort_session_ms)} ms to make a session of the trunk alone. (Wall clock, medians of 7, in a browser that has run both before.)
+  Where the browser kept the code that it had made (here only when told not to wait, \`--wasm-caching-timeout-ms=0\`): ${ms(result.cold_start_kept_code_ms)} ms to
+  the first caption, ${ms(result.cold_ort_session_kept_code_ms)} ms for the session.
 - Module ${kilobytes(result.wasm_bytes)}, brotli ${kilobytes(result.wasm_brotli_bytes)}; weights ${kilobytes(result.weights_bytes)}, brotli ${kilobytes(result.weights_brotli_bytes)}.
 - WebAssembly memory after 10 captions ${megabytes(result.wasm_bytes_after_10)}, after ${result.captions_for_memory.toLocaleString('en')} ${megabytes(result.peak_wasm_bytes)}.
 - A frame of 1280 x 720 costs the page's own thread ${ms(result.main_thread_ms_per_frame)} ms beyond the ${ms(result.main_thread_ms_camera)} ms that playing it costs: its pixels are read and

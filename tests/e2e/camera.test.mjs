@@ -55,13 +55,21 @@ test('what the camera sees is described again and again, said once, and stopped'
         // Counts the frames that are read and the captions that are done: no frame may wait behind another.
         window.inWork = 0;
         window.mostInWork = 0;
+        const count = (source) => {
+          if (!(source instanceof HTMLVideoElement)) return;
+          window.inWork += 1;
+          window.mostInWork = Math.max(window.mostInWork, window.inWork);
+        };
         const { drawImage } = OffscreenCanvasRenderingContext2D.prototype;
         OffscreenCanvasRenderingContext2D.prototype.drawImage = function (source, ...rest) {
-          if (source instanceof HTMLVideoElement) {
-            window.inWork += 1;
-            window.mostInWork = Math.max(window.mostInWork, window.inWork);
-          }
+          count(source);
           return drawImage.call(this, source, ...rest);
+        };
+        window.VideoFrame = class extends VideoFrame {
+          constructor(source, ...rest) {
+            super(source, ...rest);
+            count(source);
+          }
         };
       }),
     );

@@ -112,6 +112,44 @@ describe('the package', () => {
     assert.equal(Object.keys(captions).length, 14);
   });
 
+  test('a video is read in the worker, and its frame is closed whatever happens', async () => {
+    const { codes, taken, closed, drawn } = await page.evaluate(async () => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 200 });
+      const context = canvas.getContext('2d');
+      const stream = canvas.captureStream();
+      const video = Object.assign(document.createElement('video'), { muted: true, srcObject: stream });
+      context.fillRect(0, 0, 100, 100);
+      await video.play();
+      if (video.readyState < 2) await new Promise((resolve) => (video.onloadeddata = resolve));
+
+      const { VideoFrame } = window;
+      const { drawImage } = OffscreenCanvasRenderingContext2D.prototype;
+      const frames = [];
+      let drawn = 0;
+      window.VideoFrame = class extends VideoFrame {
+        constructor(...given) {
+          super(...given);
+          frames.push(this);
+        }
+      };
+      OffscreenCanvasRenderingContext2D.prototype.drawImage = function (...given) {
+        drawn += 1;
+        return drawImage.apply(this, given);
+      };
+      const abort = new AbortController();
+      const codes = [(await soli.caption(video)).text ? 'captioned' : 'nothing'];
+      const aborted = failure(soli.caption(video, { signal: abort.signal }));
+      abort.abort();
+      codes.push((await aborted).code);
+      window.VideoFrame = VideoFrame;
+      OffscreenCanvasRenderingContext2D.prototype.drawImage = drawImage;
+      stream.getTracks().forEach((track) => track.stop());
+      return { codes, taken: frames.length, closed: frames.every(({ format }) => format === null), drawn };
+    });
+    assert.deepEqual(codes, ['captioned', 'AbortError']);
+    assert.deepEqual([taken, closed, drawn], [2, true, 0], 'frames taken, all closed; pictures drawn by the page');
+  });
+
   test('a canvas is captioned as it was at the moment of the call', async () => {
     const [expected, drawnOver, black] = await page.evaluate(async () => {
       const bitmap = await createImageBitmap(photo);
@@ -594,15 +632,16 @@ describe('the package', () => {
         );
         const start = new AbortController();
         const bytes = await (await fetch(weights)).arrayBuffer();
-        const starting = failure(soliModule.Captioner.load({ weights: bytes, signal: start.signal }));
         const { Worker } = window;
-        const born = await new Promise((resolve) => {
+        const birth = new Promise((resolve) => {
           window.Worker = function (...given) {
             const worker = new Worker(...given);
             resolve(worker);
             return worker;
           };
         });
+        const starting = failure(soliModule.Captioner.load({ weights: bytes, signal: start.signal }));
+        const born = await birth;
         window.Worker = Worker;
         start.abort();
         return [await downloading, await starting, born instanceof Worker];

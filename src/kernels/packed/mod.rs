@@ -11,6 +11,7 @@ mod gemm_i8;
 mod product;
 mod rows;
 mod simd;
+mod warm_up;
 
 pub use buffer::{Buffer, Number};
 pub use filter::{Filter, Sink};
@@ -19,3 +20,4 @@ pub use gemm_i8::{Matrix as MatrixI8, limit};
 pub use product::{Finish, Placement};
 pub use rows::{Memory, attend, gelu, layer_norm, log_softmax, quantise};
 pub use simd::Level;
+pub use warm_up::warm_up;
