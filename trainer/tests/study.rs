@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use image::{Rgb, RgbImage};
 use soli_trainer::study::record::Record;
-use soli_trainer::study::report::{markdown, rows};
+use soli_trainer::study::report::{Heading, markdown, rows};
 
 const HEAD: &str = r#"
 seed = 1
@@ -57,7 +57,7 @@ fn write_study(folder: &Path) {
     }
     let photo = images.join("0.jpg");
     let plan = format!(
-        "start = \"start.toml\"\npx = [48, 25]\nbeam = 2\ndistance_pictures = 3\nexamples = [{photo:?}]\n\
+        "title = \"Which?\"\nfrom = \"words\"\nbaseline = \"aug\"\nstart = \"start.toml\"\npx = [48, 25]\nbeam = 2\ndistance_pictures = 3\nexamples = [{photo:?}]\n\
          [[rows]]\nname = \"base\"\nwhat = \"sharp\"\nrecipe = \"base.toml\"\nseeds = [1]\n\
          [[rows]]\nname = \"aug\"\nwhat = \"degraded\"\nrecipe = \"aug.toml\"\nseeds = [1, 2]\n"
     );
@@ -141,7 +141,10 @@ fn differences_within_the_seeds_spread_stand_in_brackets() {
         with("joint", [0.47, 0.53]),
     ];
     let names = ["aug".to_owned(), "joint".to_owned()];
-    let text = markdown(&rows(&names, records), "soli study");
+    let text = markdown(
+        &rows(&names, records),
+        &Heading { title: "Which?", from: "words", baseline: "aug", folder: "study", command: "soli study" },
+    );
     // Columns: 48 px, then 25 px.
     assert!(text.contains("| aug | 51.0 ± 1.0 | 42.0 ± 2.0 |"), "{text}");
     assert!(text.contains("| joint | (+1.0) | +4.0 |"), "{text}");

@@ -103,6 +103,7 @@ dropout = 0.1
 contrastive = 1.0
 margin = 1.0
 distillation = 0.5
+word_distillation = 0.5
 info_nce = 0.1
 pairing = "sharp-and-degraded"
 captions_on = "both"

@@ -25,11 +25,14 @@ use crate::study::plan::{Plan, PlannedRow, budget};
 use crate::study::record::Record;
 use crate::study::{charts, measure, report};
 
+const CONFIG: &str = "trainer/configs/study.toml";
+const OUT: &str = "docs/study";
+
 /// Train and measure the rows of the study that have no record yet, and write docs/study.md from the records.
 #[derive(Debug, Args)]
 pub struct Study {
     /// What is compared (TOML).
-    #[arg(long, value_name = "FILE", default_value = "trainer/configs/study.toml")]
+    #[arg(long, value_name = "FILE", default_value = CONFIG)]
     config: PathBuf,
     #[command(flatten)]
     sources: Sources,
@@ -37,7 +40,7 @@ pub struct Study {
     #[arg(long, value_name = "FOLDER", default_value = "runs/study")]
     runs: PathBuf,
     /// Where the records and pictures are kept; the report is beside it.
-    #[arg(long, value_name = "FOLDER", default_value = "docs/study")]
+    #[arg(long, value_name = "FOLDER", default_value = OUT)]
     out: PathBuf,
     /// Only this row, and only its training and measuring unless it is the last without a record; may be repeated.
     #[arg(long, value_name = "NAME")]
@@ -182,7 +185,23 @@ impl Study {
         let shown: Vec<&report::Row> = [rows.first(), rows.last()].into_iter().flatten().collect();
         charts::sheet(&self.out.join("examples.svg"), &plan.examples, &shown)?;
         let path = self.out.with_extension("md");
-        let text = report::markdown(&rows, "soli study --data ../shared/data/flickr8k");
+        let mut command = "soli study --data ../shared/data/flickr8k".to_owned();
+        for (flag, value, default) in [("config", &self.config, CONFIG), ("out", &self.out, OUT)] {
+            if value.as_path() != Path::new(default) {
+                command += &format!(" --{flag} {}", value.display());
+            }
+        }
+        let folder = self.out.file_name().unwrap_or_default().to_string_lossy();
+        let text = report::markdown(
+            &rows,
+            &report::Heading {
+                title: &plan.title,
+                from: &plan.from,
+                baseline: &plan.baseline,
+                folder: &folder,
+                command: &command,
+            },
+        );
         checkpoint::write_whole(&path, text.as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
         eprintln!("{}: {} rows", path.display(), rows.len());

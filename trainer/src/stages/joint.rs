@@ -2,9 +2,9 @@
 //! on both versions of a picture and a loss on their embeddings.
 //!
 //! The paper's form is cross-entropy on two of the ten versions plus the contrastive loss, equally weighted. Beyond it:
-//! pairs of the sharp picture and a degraded one, distillation from the first to the second, InfoNCE, cross-entropy on
-//! the degraded view alone (the sharp one is then a teacher that costs a forward pass only), and pictures without
-//! captions.
+//! pairs of the sharp picture and a degraded one, distillation of embeddings and of words from the first to the second,
+//! InfoNCE, cross-entropy on the degraded view alone (the sharp one is then a teacher that costs a forward pass only),
+//! and pictures without captions.
 
 use std::ops::Range;
 use std::sync::mpsc::Receiver;
@@ -14,7 +14,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use soli::config::ModelConfig;
 use soli::decoder::{Dropout, TokenBatch};
-use soli::kernels::cross_entropy::cross_entropy;
+use soli::kernels::cross_entropy::{cross_entropy, soft_cross_entropy};
 use soli::model::Model;
 
 use super::Context;
@@ -41,6 +41,10 @@ pub struct JointStage {
     /// Weight of the distillation from the first view's embedding to the second's.
     #[serde(default)]
     pub distillation: f64,
+    /// Weight of the distillation from the words said of the first view to those said of the second: cross-entropy
+    /// against the probabilities of the first (Hinton et al. 2015, arXiv 1503.02531), at temperature 1.
+    #[serde(default)]
+    pub word_distillation: f64,
     /// Weight of InfoNCE between the two views.
     #[serde(default)]
     pub info_nce: f64,
@@ -85,6 +89,7 @@ impl JointStage {
             ("contrastive", self.contrastive),
             ("margin", self.margin),
             ("distillation", self.distillation),
+            ("word_distillation", self.word_distillation),
             ("info_nce", self.info_nce),
         ] {
             checks.push(Check::not_negative("joint", key, value));
@@ -141,6 +146,19 @@ pub fn loss(
     let logits = model.decoder.forward(&tokens, &read, &mut Dropout::new(stage.dropout, seed))?;
     let caption_loss = cross_entropy(&logits, &tokens.targets, stage.label_smoothing)?.mean_all()?;
     let mut total = caption_loss.clone();
+    if stage.word_distillation > 0.0 {
+        let (teacher, pupil) = match stage.captions_on {
+            CaptionsOn::Both => {
+                let rows = logits.dim(0)? / 2;
+                (logits.narrow(0, 0, rows)?.detach(), logits.narrow(0, rows, rows)?)
+            }
+            CaptionsOn::Second => {
+                (model.decoder.forward(&tokens, &first, &mut Dropout::off())?.detach(), logits)
+            }
+        };
+        let words = soft_cross_entropy(&pupil, &teacher)?.mean_all()?;
+        total = (total + (words * stage.word_distillation)?)?;
+    }
     let (mut same, mut different) = (f32::NAN, f32::NAN);
     if pictures > 1 {
         let others = other_pictures(pictures, seed);

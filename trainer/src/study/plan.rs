@@ -6,11 +6,18 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use crate::config::Recipe;
+use crate::stages::joint::CaptionsOn;
 
 /// The study's plan.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
+    /// The report's title.
+    pub title: String,
+    /// What `start` makes, in a few words of Markdown.
+    pub from: String,
+    /// The row that all others are compared with.
+    pub baseline: String,
     /// The recipe that every row starts from, beside this file: run once.
     pub start: PathBuf,
     /// The source widths in pixels that are measured, the largest first.
@@ -56,17 +63,26 @@ impl Plan {
             ensure!(!row.seeds.is_empty(), "{}: the row `{}` has no seed", path.display(), row.name);
         }
         ensure!(!plan.rows.is_empty(), "{}: there are no rows", path.display());
+        ensure!(
+            plan.rows.iter().any(|row| row.name == plan.baseline),
+            "{}: the baseline `{}` is no row",
+            path.display(),
+            plan.baseline
+        );
         ensure!(!plan.px.is_empty(), "{}: no width is measured", path.display());
         Ok(plan)
     }
 }
 
-/// Views of pictures that pass through the trunk and back in training, in passes over the data set: the budget that all
-/// rows share.
+/// Views of pictures that pass through the trunk and back in training, in passes over the data set: the budget that
+/// rows share. A view that nothing is learned through passes forward only and does not count.
 pub fn budget(recipe: &Recipe) -> usize {
     let siamese = recipe.siamese.as_ref().map_or(0, |s| 2 * s.schedule.epochs);
     let captions = recipe.captions.as_ref().map_or(0, |c| c.schedule.epochs);
-    let joint = recipe.joint.as_ref().map_or(0, |j| 2 * j.schedule.epochs);
+    let joint = recipe.joint.as_ref().map_or(0, |j| match j.captions_on {
+        CaptionsOn::Both => 2 * j.schedule.epochs,
+        CaptionsOn::Second => j.schedule.epochs,
+    });
     let scst = recipe.scst.as_ref().map_or(0, |s| s.schedule.epochs);
     siamese + captions + joint + scst
 }

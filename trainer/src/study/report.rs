@@ -49,35 +49,50 @@ pub fn rows(names: &[String], records: Vec<Record>) -> Vec<Row> {
         .collect()
 }
 
-/// The text of `docs/study.md`; `command` is what wrote it.
-pub fn markdown(rows: &[Row], command: &str) -> String {
+/// What a report says beside its numbers.
+pub struct Heading<'a> {
+    /// Its title.
+    pub title: &'a str,
+    /// What all rows start from, in a few words of Markdown.
+    pub from: &'a str,
+    /// The row that all others are compared with.
+    pub baseline: &'a str,
+    /// The folder of the records and pictures, beside the report.
+    pub folder: &'a str,
+    /// What wrote it.
+    pub command: &'a str,
+}
+
+/// The text of `docs/study.md`.
+pub fn markdown(rows: &[Row], heading: &Heading) -> String {
     let mut text = String::new();
-    write(&mut text, rows, command).expect("a string takes everything");
+    write(&mut text, rows, heading).expect("a string takes everything");
     text
 }
 
-fn write(text: &mut String, rows: &[Row], command: &str) -> std::fmt::Result {
+fn write(text: &mut String, rows: &[Row], heading: &Heading) -> std::fmt::Result {
+    let Heading { title, from, baseline, folder, command } = heading;
     let Some(first) = rows.first() else { return Ok(()) };
     let px = first.px();
     let record = &first.runs[0];
-    writeln!(text, "# Which training order holds up when pictures are small?\n")?;
-    writeln!(text, "<!-- Written by `{command}` from the records in docs/study/. Do not edit. -->\n")?;
+    writeln!(text, "# {title}\n")?;
+    writeln!(text, "<!-- Written by `{command}` from the records in docs/{folder}/. Do not edit. -->\n")?;
     writeln!(
         text,
         "Scores on the Flickr8k test split ({} pictures, five references each, words as pycocoevalcap counts them, \
          times 100), beam {}, int8 weights. The columns are the width in pixels to which each photograph was shrunk \
          (anti-aliased) first. Where a row has several seeds, the cell is their mean and ± half of the distance \
          between the best and the worst. Written by `{command}`; each run's record, with its recipe, is in \
-         [study/](study/).\n",
+         [{folder}/]({folder}/).\n",
         record.pictures, record.beam
     )?;
     writeln!(
         text,
-        "All rows start from the same network (ImageNet's trunk, a decoder that has read captions) and get"
+        "All rows start from {from}. Their budget is counted in passes of the training pictures through"
     )?;
     writeln!(
         text,
-        "the same budget, counted in passes of the training pictures through the trunk and back.\n"
+        "the trunk and back; a teacher's pass, which is forward only, does not count, but takes its minutes.\n"
     )?;
     writeln!(text, "| row | what it is | budget | seeds | minutes |\n|---|---|---|---|---|")?;
     for row in rows {
@@ -100,8 +115,8 @@ fn write(text: &mut String, rows: &[Row], command: &str) -> std::fmt::Result {
             writeln!(text, "| {} | {} |", row.name, cells.join(" | "))?;
         }
     }
-    writeln!(text, "\n![CIDEr by the width of the source](study/cider.svg)\n")?;
-    comparison(text, rows, &px)?;
+    writeln!(text, "\n![CIDEr by the width of the source]({folder}/cider.svg)\n")?;
+    comparison(text, rows, baseline, &px)?;
     writeln!(text, "\n## Where versions of a picture lie\n")?;
     writeln!(
         text,
@@ -125,10 +140,10 @@ fn write(text: &mut String, rows: &[Row], command: &str) -> std::fmt::Result {
             .collect();
         writeln!(text, "| {} | {} |", row.name, cells.join(" | "))?;
     }
-    writeln!(text, "\n![Distances by the width of the source](study/distances.svg)\n")?;
+    writeln!(text, "\n![Distances by the width of the source]({folder}/distances.svg)\n")?;
     writeln!(text, "## Examples\n")?;
     writeln!(text, "The bundled photographs, none of them from the data set, as the network gets them.\n")?;
-    writeln!(text, "![Captions by the width of the source](study/examples.svg)")
+    writeln!(text, "![Captions by the width of the source]({folder}/examples.svg)")
 }
 
 fn cell(values: &[f64]) -> String {
@@ -146,19 +161,19 @@ fn half_range(values: &[f64]) -> f64 {
     (highest - lowest) / 2.0
 }
 
-/// Differences in CIDEr from augmentation alone, the baseline.
-fn comparison(text: &mut String, rows: &[Row], px: &[u16]) -> std::fmt::Result {
-    let Some(baseline) = rows.iter().find(|row| row.name == "aug") else { return Ok(()) };
+/// Differences in CIDEr from the baseline.
+fn comparison(text: &mut String, rows: &[Row], name: &str, px: &[u16]) -> std::fmt::Result {
+    let Some(baseline) = rows.iter().find(|row| row.name == name) else { return Ok(()) };
     writeln!(text, "## Against augmentation alone\n")?;
     writeln!(
         text,
-        "CIDEr of each row minus that of `aug`. A difference no larger than the spreads of the two rows' seeds added \
+        "CIDEr of each row minus that of `{name}`. A difference no larger than the spreads of the two rows' seeds added \
          up is not told from noise, and in brackets; so is one of rows that have one seed only, by the spread of \
-         `aug` alone.\n"
+         `{name}` alone.\n"
     )?;
     let header: Vec<String> = px.iter().map(|px| format!("{px} px")).collect();
     writeln!(text, "| row | {} |\n|---|{}", header.join(" | "), "---|".repeat(px.len()))?;
-    for row in rows.iter().filter(|row| row.name != "aug") {
+    for row in rows.iter().filter(|row| row.name != name) {
         let cells: Vec<String> = px
             .iter()
             .map(|&px| {
