@@ -3,7 +3,7 @@
  *
  *   node demo.mjs --url http://127.0.0.1:8080/ [--browser /usr/bin/chromium] IMAGE...
  *
- * Prints one JSON object a line: {"file","text","score","ms"}, or {"file","error"}. The exit status is 1 if any file had
+ * Prints one JSON object a line: {"file","text","confidence","ms"}, or {"file","error"}. The exit status is 1 if any file had
  * an error, 2 if the command line or the page itself could not be used.
  */
 import { access } from 'node:fs/promises';
@@ -54,9 +54,10 @@ async function caption(page, file) {
   });
   await page.setInputFiles('#file', file);
   await page.waitForSelector('#result:is([data-state=done], [data-state=error])');
-  const { state, text, score, ms } = await page.evaluate(() => ({ ...document.getElementById('result').dataset }));
-  if (state === 'error') return { file, error: await page.textContent('#caption') };
-  return { file, text, score: Number(score), ms: Number(ms) };
+  const { state, confidence, ms } = await page.evaluate(() => ({ ...document.getElementById('result').dataset }));
+  // What people read, "May show: ..." and all.
+  const text = await page.textContent('#caption');
+  return state === 'error' ? { file, error: text } : { file, text, confidence: Number(confidence), ms: Number(ms) };
 }
 
 try {

@@ -27,8 +27,8 @@ test('one line a picture; a bad one is an error and the others go on', async () 
     const { status, lines, stderr } = await demo('--url', server.url, photos[0], broken, join(folder, 'none.jpg'), photos[1]);
     assert.deepEqual(lines.map(({ file }) => file), [photos[0], broken, join(folder, 'none.jpg'), photos[1]], stderr);
     for (const line of [lines[0], lines[3]]) {
-      assert.deepEqual(Object.keys(line), ['file', 'text', 'score', 'ms']);
-      assert.ok(line.text.length > 0 && line.score <= 0 && line.ms > 0, JSON.stringify(line));
+      assert.deepEqual(Object.keys(line), ['file', 'text', 'confidence', 'ms']);
+      assert.ok(/^(May show: )?\w.*\.$/.test(line.text) && line.confidence >= 0 && line.confidence <= 1 && line.ms > 0, JSON.stringify(line));
     }
     for (const line of [lines[1], lines[2]]) assert.deepEqual(Object.keys(line), ['file', 'error']);
     assert.equal(status, 1);

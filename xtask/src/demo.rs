@@ -49,7 +49,7 @@ fn caption_photographs(tools: &Toolbox, site: &Site) -> Result<()> {
         .spawn_piped()?;
     let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
     ui::line("\ncaptions, by the page in headless Chromium");
-    ui::line(row("file", "caption", "score", "ms"));
+    ui::line(row("file", "caption", "sure", "ms"));
     let mut captioned = 0;
     let mut trouble = None;
     // Read to the end whatever it says, so that the program can always finish writing.
@@ -90,7 +90,7 @@ fn photographs() -> Result<Vec<PathBuf>> {
     Ok(photographs)
 }
 
-/// The row for one line of demo.mjs: `{"file", "text", "score", "ms"}`.
+/// The row for one line of demo.mjs: `{"file", "text", "confidence", "ms"}`.
 fn table_row(line: &str) -> Result<String> {
     let value: serde_json::Value =
         serde_json::from_str(line).with_context(|| format!("demo.mjs printed no JSON: `{line}`"))?;
@@ -102,11 +102,11 @@ fn table_row(line: &str) -> Result<String> {
     let number = |key: &str| value[key].as_f64().ok_or_else(|| missing(key));
     let file = Path::new(text("file")?);
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
-    Ok(row(&name, text("text")?, &format!("{:.2}", number("score")?), &format!("{:.0}", number("ms")?)))
+    Ok(row(&name, text("text")?, &format!("{:.0} %", 100.0 * number("confidence")?), &format!("{:.0}", number("ms")?)))
 }
 
-fn row(file: &str, caption: &str, score: &str, ms: &str) -> String {
-    format!("  {file:<16} {score:>7} {ms:>7}   {caption}")
+fn row(file: &str, caption: &str, sure: &str, ms: &str) -> String {
+    format!("  {file:<16} {sure:>7} {ms:>7}   {caption}")
 }
 
 #[cfg(test)]
@@ -115,15 +115,15 @@ mod tests {
 
     #[test]
     fn a_result_becomes_a_row() {
-        let line = r#"{"file":"/somewhere/cat.jpg","text":"a cat looks up","score":-1.234,"ms":81.6}"#;
-        assert_eq!(table_row(line).unwrap(), "  cat.jpg            -1.23      82   a cat looks up");
+        let line = r#"{"file":"/somewhere/cat.jpg","text":"May show: a cat.","confidence":0.234,"ms":81.6}"#;
+        assert_eq!(table_row(line).unwrap(), "  cat.jpg             23 %      82   May show: a cat.");
     }
 
     #[test]
     fn a_broken_result_is_an_error_that_quotes_it() {
         for (line, told) in [
             ("Error: boom", "no JSON"),
-            (r#"{"file":"a.jpg","text":"x","ms":1}"#, "left out `score`"),
+            (r#"{"file":"a.jpg","text":"x","ms":1}"#, "left out `confidence`"),
             (r#"{"file":"a.jpg","error":"no weights"}"#, "a.jpg: no weights"),
         ] {
             let error = format!("{:#}", table_row(line).unwrap_err());
