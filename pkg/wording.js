@@ -9,13 +9,25 @@ export function confidence({ confidence, score }) {
   return confidence ?? Math.min(1, Math.exp(score));
 }
 
+/** Words that sound otherwise than they are spelt. */
+const SOUNDS_LIKE_A_CONSONANT = /^(uni(?![dnm])|us[aeu]|eu|ukulele|utensil|one|once)/;
+const SOUNDS_LIKE_A_VOWEL = /^(hour|heir|honest|honou?r)/;
+
+/** The network learned "a" and "an" before the words it met most: here each word gets the one that it sounds right with. */
+function withArticles(text) {
+  return text.replace(/\ban? (?=(\w+))/g, (_, word) => {
+    const vowel = SOUNDS_LIKE_A_VOWEL.test(word) || (/^[aeiou]/.test(word) && !SOUNDS_LIKE_A_CONSONANT.test(word));
+    return vowel ? 'an ' : 'a ';
+  });
+}
+
 /**
  * A caption as a sentence for people; '' if there are no words. A doubtful one says so: people who cannot see the
  * picture trust captions too much otherwise.
  */
 export function sentence(caption, { threshold = UNSURE_BELOW } = {}) {
-  const { text } = caption;
-  if (!text) return '';
+  if (!caption.text) return '';
+  const text = withArticles(caption.text);
   if (confidence(caption) < threshold) return `May show: ${text}.`;
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }

@@ -514,6 +514,7 @@ describe('the package', () => {
         confidence({ score: 0 }),
         confidence({ score: Math.log(0.5) }),
         confidence({ score: 0, confidence: 0.25 }),
+        sentence({ text: 'a man in a orange shirt on an unicycle with a unusual hat and an dog waits a hour', score: 0 }),
       ];
     });
     assert.deepEqual(worded.slice(0, 4), ['May show: a dog runs.', 'A dog runs.', 'May show: a dog runs.', '']);
@@ -521,6 +522,7 @@ describe('the package', () => {
     assert.equal(worded[5], 1);
     assert.ok(Math.abs(worded[6] - 0.5) < 1e-12);
     assert.equal(worded[7], 0.25);
+    assert.equal(worded[8], 'A man in an orange shirt on a unicycle with an unusual hat and a dog waits an hour.');
   });
 
   describe('weights', () => {
