@@ -203,8 +203,8 @@ ${targets()}
   the first caption, ${ms(result.cold_ort_session_kept_code_ms)} ms for the session.
 - Module ${kilobytes(result.wasm_bytes)}, brotli ${kilobytes(result.wasm_brotli_bytes)}; weights ${kilobytes(result.weights_bytes)}, brotli ${kilobytes(result.weights_brotli_bytes)}.
 - WebAssembly memory after 10 captions ${megabytes(result.wasm_bytes_after_10)}, after ${result.captions_for_memory.toLocaleString('en')} ${megabytes(result.peak_wasm_bytes)}.
-- A frame of 1280 x 720 costs the page's own thread ${ms(result.main_thread_ms_per_frame)} ms beyond the ${ms(result.main_thread_ms_camera)} ms that playing it costs: its pixels are read and
-  handed to a worker.
+- A frame of 1280 x 720 costs the page's own thread ${ms(result.main_thread_ms_per_frame)} ms beyond the ${ms(result.main_thread_ms_camera)} ms that playing it costs: it is handed to
+  a worker, which reads its pixels.
 ${native ? `- \`soli caption\` on 1,000 photographs, decoding included: ${native[1]} a second by one process, ${native[2]} by two.\n` : ''}
 ## Where the time goes
 
