@@ -26,6 +26,7 @@ use crate::study::record::Record;
 use crate::study::{charts, measure, report};
 
 const CONFIG: &str = "trainer/configs/study.toml";
+const RUNS: &str = "runs/study";
 const OUT: &str = "docs/study";
 
 /// Train and measure the rows of the study that have no record yet, and write docs/study.md from the records.
@@ -37,7 +38,7 @@ pub struct Study {
     #[command(flatten)]
     sources: Sources,
     /// Where the runs are kept.
-    #[arg(long, value_name = "FOLDER", default_value = "runs/study")]
+    #[arg(long, value_name = "FOLDER", default_value = RUNS)]
     runs: PathBuf,
     /// Where the records and pictures are kept; the report is beside it.
     #[arg(long, value_name = "FOLDER", default_value = OUT)]
@@ -186,7 +187,9 @@ impl Study {
         charts::sheet(&self.out.join("examples.svg"), &plan.examples, &shown)?;
         let path = self.out.with_extension("md");
         let mut command = "soli study --data ../shared/data/flickr8k".to_owned();
-        for (flag, value, default) in [("config", &self.config, CONFIG), ("out", &self.out, OUT)] {
+        for (flag, value, default) in
+            [("config", &self.config, CONFIG), ("runs", &self.runs, RUNS), ("out", &self.out, OUT)]
+        {
             if value.as_path() != Path::new(default) {
                 command += &format!(" --{flag} {}", value.display());
             }
