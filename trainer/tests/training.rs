@@ -412,18 +412,24 @@ fn weights_are_trained_on_and_learn_new_words() {
 fn every_published_recipe_can_be_used() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
     let mut read = Vec::new();
-    for folder in [configs.clone(), configs.join("study")] {
+    let mut rows = Vec::new();
+    for folder in [configs.clone(), configs.join("study"), configs.join("study/late")] {
         for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if name.ends_with(".toml") && name != "study.toml" {
+            if name.starts_with("study") && name.ends_with(".toml") {
+                rows.extend(
+                    soli_trainer::study::plan::Plan::load(&path).unwrap_or_else(|why| panic!("{why:#}")).rows,
+                );
+            } else if name.ends_with(".toml") {
                 Recipe::chain(&path).unwrap_or_else(|why| panic!("{why}"));
                 read.push(name);
             }
         }
     }
-    for row in soli_trainer::study::plan::Plan::load(&configs.join("study.toml")).unwrap().rows {
-        assert!(row.recipe.is_file(), "{}", row.recipe.display());
+    assert!(rows.len() > 8, "the studies' plans were not found");
+    for row in rows {
+        Recipe::load(&row.recipe).unwrap_or_else(|why| panic!("{}: {why}", row.name));
     }
     assert!(read.contains(&"release.toml".to_owned()) && read.len() > 10, "{read:?}");
 }

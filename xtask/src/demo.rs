@@ -102,7 +102,12 @@ fn table_row(line: &str) -> Result<String> {
     let number = |key: &str| value[key].as_f64().ok_or_else(|| missing(key));
     let file = Path::new(text("file")?);
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
-    Ok(row(&name, text("text")?, &format!("{:.0} %", 100.0 * number("confidence")?), &format!("{:.0}", number("ms")?)))
+    Ok(row(
+        &name,
+        text("text")?,
+        &format!("{:.0} %", 100.0 * number("confidence")?),
+        &format!("{:.0}", number("ms")?),
+    ))
 }
 
 fn row(file: &str, caption: &str, sure: &str, ms: &str) -> String {
