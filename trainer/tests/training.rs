@@ -252,9 +252,12 @@ fn every_trainable_variable_gets_a_gradient() {
     let pairs = tiny.batch(Some(Pairing::SharpAndDegraded));
     for captions_on in [CaptionsOn::Both, CaptionsOn::Second] {
         let stage = JointStage { captions_on, ..joint.clone() };
-        let loss = joint::loss(&tiny.model, config, &pairs, &stage, false, 3).unwrap();
-        tiny.check(&format!("joint on {captions_on:?}"), &loss.total, |_| true);
-        assert!(loss.terms.iter().all(|term| term.is_finite()));
+        let other = Tiny::new();
+        for teacher in [None, Some(&other.model)] {
+            let loss = joint::loss(&tiny.model, teacher, config, &pairs, &stage, false, 3).unwrap();
+            tiny.check(&format!("joint on {captions_on:?}"), &loss.total, |_| true);
+            assert!(loss.terms.iter().all(|term| term.is_finite()));
+        }
     }
 
     let cider = scst::references(&tiny.examples);

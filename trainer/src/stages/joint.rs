@@ -14,6 +14,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use soli::config::ModelConfig;
 use soli::decoder::{Dropout, TokenBatch};
+use soli::encoder::Form;
 use soli::kernels::cross_entropy::{cross_entropy, soft_cross_entropy};
 use soli::model::Model;
 
@@ -25,6 +26,7 @@ use crate::contrast::{contrastive, distillation, info_nce, other_pictures};
 use crate::data::Report;
 use crate::data::batches::{Batch, Plan};
 use crate::data::views::{Pairing, Views};
+use crate::parameters::Parameters;
 
 /// The table `[joint]` of a recipe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +47,9 @@ pub struct JointStage {
     /// against the probabilities of the first (Hinton et al. 2015, arXiv 1503.02531), at temperature 1.
     #[serde(default)]
     pub word_distillation: f64,
+    /// Whose embedding and words of the first view are distilled.
+    #[serde(default)]
+    pub teacher: Teacher,
     /// Weight of InfoNCE between the two views.
     #[serde(default)]
     pub info_nce: f64,
@@ -76,6 +81,18 @@ pub enum CaptionsOn {
     Both,
     /// The second; the first is only embedded, and nothing is learned through it.
     Second,
+}
+
+/// Who says what a degraded picture should be seen as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Teacher {
+    /// The network itself, as it is at this step.
+    #[default]
+    Itself,
+    /// The network as it was when the stage began, without dropout (born again: Furlanello et al. 2018, arXiv
+    /// 1805.04770). It costs a forward pass.
+    Start,
 }
 
 impl JointStage {
@@ -113,12 +130,14 @@ pub struct JointLoss {
     pub terms: [f32; 3],
 }
 
-/// The loss of a batch of pairs; the last `unlabelled` pictures of the batch have no captions.
+/// The loss of a batch of pairs; the last `unlabelled` pictures of the batch have no captions. What is distilled is
+/// `teacher`'s, or, without one, the network's own.
 ///
 /// # Errors
 /// If the batch holds no pairs or does not fit the model.
 pub fn loss(
     model: &Model,
+    teacher: Option<&Model>,
     config: &ModelConfig,
     batch: &Batch,
     stage: &JointStage,
@@ -131,6 +150,7 @@ pub fn loss(
         let features = model.trunk.forward(pixels)?;
         model.embedding.forward(&if frozen { features.detach() } else { features })
     };
+    let taught = teacher.map(|teacher| teacher.embed(&batch.pixels)).transpose()?.map(|sharp| sharp.detach());
     let (first, second, read, captions) = match stage.captions_on {
         CaptionsOn::Both => {
             let both = embed(&Tensor::cat(&[&batch.pixels, twins], 0)?)?;
@@ -139,7 +159,11 @@ pub fn loss(
         }
         CaptionsOn::Second => {
             let second = embed(twins)?;
-            (embed(&batch.pixels)?.detach(), second.clone(), second, batch.captions.clone())
+            let first = match &taught {
+                Some(sharp) => sharp.clone(),
+                None => embed(&batch.pixels)?.detach(),
+            };
+            (first, second.clone(), second, batch.captions.clone())
         }
     };
     let tokens = TokenBatch::new(&captions, config.latents(), config.decoder.max_tokens);
@@ -147,16 +171,20 @@ pub fn loss(
     let caption_loss = cross_entropy(&logits, &tokens.targets, stage.label_smoothing)?.mean_all()?;
     let mut total = caption_loss.clone();
     if stage.word_distillation > 0.0 {
-        let (teacher, pupil) = match stage.captions_on {
-            CaptionsOn::Both => {
-                let rows = logits.dim(0)? / 2;
-                (logits.narrow(0, 0, rows)?.detach(), logits.narrow(0, rows, rows)?)
-            }
-            CaptionsOn::Second => {
-                (model.decoder.forward(&tokens, &first, &mut Dropout::off())?.detach(), logits)
+        let rows = match stage.captions_on {
+            CaptionsOn::Both => logits.dim(0)? / 2,
+            CaptionsOn::Second => logits.dim(0)?,
+        };
+        let pupil = logits.narrow(0, logits.dim(0)? - rows, rows)?;
+        let said = match (teacher, stage.captions_on) {
+            (None, CaptionsOn::Both) => logits.narrow(0, 0, rows)?,
+            (teacher, _) => {
+                let tokens = TokenBatch::new(&batch.captions, config.latents(), config.decoder.max_tokens);
+                let sharp = taught.as_ref().unwrap_or(&first);
+                teacher.unwrap_or(model).decoder.forward(&tokens, sharp, &mut Dropout::off())?
             }
         };
-        let words = soft_cross_entropy(&pupil, &teacher)?.mean_all()?;
+        let words = soft_cross_entropy(&pupil, &said.detach())?.mean_all()?;
         total = (total + (words * stage.word_distillation)?)?;
     }
     let (mut same, mut different) = (f32::NAN, f32::NAN);
@@ -172,7 +200,7 @@ pub fn loss(
         }
     }
     if stage.distillation > 0.0 {
-        total = (total + (distillation(&second, &first)? * stage.distillation)?)?;
+        total = (total + (distillation(&second, taught.as_ref().unwrap_or(&first))? * stage.distillation)?)?;
     }
     Ok(JointLoss { total, terms: [caption_loss.to_scalar()?, same, different] })
 }
@@ -180,6 +208,7 @@ pub fn loss(
 struct Joint<'a> {
     context: &'a Context<'a>,
     stage: &'a JointStage,
+    teacher: Option<Model>,
     plan: Plan,
     batches: Option<Receiver<candle_core::Result<Batch>>>,
     unlabelled: Option<Receiver<candle_core::Result<Batch>>>,
@@ -200,7 +229,17 @@ pub fn objective<'a>(context: &'a Context<'a>, stage: &'a JointStage) -> Result<
         views: stage.views.clone(),
         pairing: Some(stage.pairing),
     };
-    Ok(Box::new(Joint { context, stage, plan, batches: None, unlabelled: None }))
+    // A run that goes on has the stage's first numbers here too: its own are restored later.
+    let teacher = match stage.teacher {
+        Teacher::Itself => None,
+        Teacher::Start => {
+            let parameters = Parameters::new(context.recipe.seed);
+            let model = Model::new(parameters.builder(), &context.recipe.model, Form::Training)?;
+            parameters.load(&context.parameters.values()?)?;
+            Some(model)
+        }
+    };
+    Ok(Box::new(Joint { context, stage, teacher, plan, batches: None, unlabelled: None }))
 }
 
 /// Two batches as one.
@@ -253,7 +292,8 @@ impl Objective for Joint<'_> {
             return Ok(Outcome { loss: None, images, terms: vec![f32::NAN; 3] });
         }
         let config = &self.context.recipe.model;
-        let loss = loss(self.context.model, config, &batch, self.stage, step.frozen, step.seed)?;
+        let teacher = self.teacher.as_ref();
+        let loss = loss(self.context.model, teacher, config, &batch, self.stage, step.frozen, step.seed)?;
         Ok(Outcome { loss: Some(loss.total), images, terms: loss.terms.to_vec() })
     }
 }
