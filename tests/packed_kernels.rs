@@ -4,7 +4,7 @@
 
 use soli::kernels::packed::{
     Filter, Finish, Level, Matrix, MatrixI8, Memory, Placement, Sink, attend, gelu, layer_norm, log_softmax,
-    quantise,
+    quantise, warm_up,
 };
 
 /// Repeatable numbers.
@@ -354,5 +354,12 @@ fn attention_is_a_weighted_mean_of_the_rows_named() {
                 .collect();
             assert_close(&out, &expected, 1e-5, &format!("{level:?} {heads} x {head}, {count} rows"));
         }
+    }
+}
+
+#[test]
+fn warming_up_keeps_to_the_sizes_of_its_buffers() {
+    for level in Level::available() {
+        warm_up(level);
     }
 }

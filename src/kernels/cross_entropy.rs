@@ -90,34 +90,54 @@ fn soft_loss(row: &[f32], probabilities: &[f32]) -> f32 {
     sums.iter().sum::<f32>().ln() - expected.iter().sum::<f32>()
 }
 
+/// The loss of each row: (rows).
+fn losses(
+    logits: &CpuStorage,
+    layout: &Layout,
+    name: &'static str,
+    loss: impl Fn(usize, &[f32]) -> f32 + Sync,
+) -> Result<(CpuStorage, Shape)> {
+    let (rows, classes) = layout.shape().dims2()?;
+    let logits = operand(logits, layout, name)?;
+    let mut out = vec![0f32; rows];
+    parallel::for_each_chunk(&mut out, 16, |piece, out| {
+        for (i, value) in out.iter_mut().enumerate() {
+            let row = piece * 16 + i;
+            *value = loss(row, &logits[row * classes..][..classes]);
+        }
+    });
+    Ok((CpuStorage::F32(out), Shape::from(rows)))
+}
+
+/// Turns each row of the logits into its gradient, given that of its loss.
+fn gradients(
+    logits: &Tensor,
+    grad_res: &Tensor,
+    gradient: impl Fn(usize, &mut [f32], f32) + Sync,
+) -> Result<Option<Tensor>> {
+    let classes = logits.dim(1)?;
+    let mut out = with_values(logits, <[f32]>::to_vec)?;
+    with_values(grad_res, |grad| {
+        parallel::for_each_chunk(&mut out, classes, |row, out| gradient(row, out, grad[row]));
+    })?;
+    Ok(Some(Tensor::from_vec(out, logits.shape(), logits.device())?))
+}
+
 impl CustomOp1 for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross-entropy"
     }
 
     fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (rows, classes) = layout.shape().dims2()?;
-        let logits = operand(logits, layout, "cross-entropy")?;
-        let mut out = vec![0f32; rows];
-        parallel::for_each_chunk(&mut out, 16, |piece, out| {
-            for (i, loss) in out.iter_mut().enumerate() {
-                let row = piece * 16 + i;
-                *loss =
-                    row_loss(&logits[row * classes..][..classes], self.targets[row] as usize, self.smoothing);
-            }
-        });
-        Ok((CpuStorage::F32(out), Shape::from(rows)))
+        losses(logits, layout, self.name(), |row, logits| {
+            row_loss(logits, self.targets[row] as usize, self.smoothing)
+        })
     }
 
     fn bwd(&self, logits: &Tensor, _res: &Tensor, grad_res: &Tensor) -> Result<Option<Tensor>> {
-        let classes = logits.dim(1)?;
-        let mut out = with_values(logits, <[f32]>::to_vec)?;
-        with_values(grad_res, |grad| {
-            parallel::for_each_chunk(&mut out, classes, |row, out| {
-                row_gradient(out, self.targets[row] as usize, self.smoothing, grad[row]);
-            });
-        })?;
-        Ok(Some(Tensor::from_vec(out, logits.shape(), logits.device())?))
+        gradients(logits, grad_res, |row, out, grad| {
+            row_gradient(out, self.targets[row] as usize, self.smoothing, grad);
+        })
     }
 }
 
@@ -126,34 +146,26 @@ struct SoftCrossEntropy {
     probabilities: Vec<f32>,
 }
 
+impl SoftCrossEntropy {
+    fn row(&self, row: usize, classes: usize) -> &[f32] {
+        &self.probabilities[row * classes..][..classes]
+    }
+}
+
 impl CustomOp1 for SoftCrossEntropy {
     fn name(&self) -> &'static str {
         "soft cross-entropy"
     }
 
     fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (rows, classes) = layout.shape().dims2()?;
-        let logits = operand(logits, layout, "soft cross-entropy")?;
-        let mut out = vec![0f32; rows];
-        parallel::for_each_chunk(&mut out, 16, |piece, out| {
-            for (i, loss) in out.iter_mut().enumerate() {
-                let row = (piece * 16 + i) * classes;
-                *loss = soft_loss(&logits[row..][..classes], &self.probabilities[row..][..classes]);
-            }
-        });
-        Ok((CpuStorage::F32(out), Shape::from(rows)))
+        losses(logits, layout, self.name(), |row, logits| soft_loss(logits, self.row(row, logits.len())))
     }
 
     fn bwd(&self, logits: &Tensor, _res: &Tensor, grad_res: &Tensor) -> Result<Option<Tensor>> {
-        let classes = logits.dim(1)?;
-        let mut out = with_values(logits, <[f32]>::to_vec)?;
-        with_values(grad_res, |grad| {
-            parallel::for_each_chunk(&mut out, classes, |row, out| {
-                softmax(out);
-                let wanted = &self.probabilities[row * classes..][..classes];
-                out.iter_mut().zip(wanted).for_each(|(p, wanted)| *p = (*p - wanted) * grad[row]);
-            });
-        })?;
-        Ok(Some(Tensor::from_vec(out, logits.shape(), logits.device())?))
+        gradients(logits, grad_res, |row, out, grad| {
+            softmax(out);
+            let wanted = self.row(row, out.len());
+            out.iter_mut().zip(wanted).for_each(|(p, wanted)| *p = (*p - wanted) * grad);
+        })
     }
 }

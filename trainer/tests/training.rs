@@ -253,11 +253,14 @@ fn every_trainable_variable_gets_a_gradient() {
     for captions_on in [CaptionsOn::Both, CaptionsOn::Second] {
         let stage = JointStage { captions_on, ..joint.clone() };
         let other = Tiny::new();
-        for teacher in [None, Some(&other.model)] {
+        scst::sharpen(&other.parameters, 0.5).unwrap();
+        let losses = [None, Some(&other.model)].map(|teacher| {
             let loss = joint::loss(&tiny.model, teacher, config, &pairs, &stage, false, 3).unwrap();
             tiny.check(&format!("joint on {captions_on:?}"), &loss.total, |_| true);
             assert!(loss.terms.iter().all(|term| term.is_finite()));
-        }
+            loss.total.to_scalar::<f32>().unwrap()
+        });
+        assert!((losses[0] - losses[1]).abs() > 1e-4, "a teacher of its own changes nothing: {losses:?}");
     }
 
     let cider = scst::references(&tiny.examples);

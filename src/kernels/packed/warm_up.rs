@@ -1,8 +1,8 @@
 //! Kernels at work on made-up numbers.
 
-use super::{Buffer, quantise};
 use super::{
-    Filter, Finish, Level, Matrix, MatrixI8, Memory, Placement, Sink, attend, gelu, layer_norm, log_softmax,
+    Buffer, Filter, Finish, Level, Matrix, MatrixI8, Memory, Placement, Sink, attend, gelu, layer_norm,
+    log_softmax, quantise,
 };
 
 /// Runs every kernel for about a millisecond, those first that take longest to compile.

@@ -19,6 +19,7 @@ export async function allowed(image: HTMLImageElement, file: File, frame: VideoF
   });
   await Captioner.load({ weights: new Uint8Array(8) });
   await Captioner.load({ weights: await fetch('/soli.safetensors') });
+  await Captioner.load({ weights: fetch('/soli.safetensors') });
 
   same<Equal<typeof soli.info.inputSide, number>>();
   same<Equal<typeof soli.thread, 'worker' | 'main' | null>>();
