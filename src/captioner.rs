@@ -6,6 +6,7 @@ use crate::confidence::Confidence;
 use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::image::{ImageError, Rgba, to_square};
+use crate::likeliest::Likeliest;
 use crate::packed::{Network, Scratch};
 use crate::search::{Hypothesis, SearchOptions, search_with};
 use crate::vocab::Vocabulary;
@@ -40,6 +41,17 @@ pub struct Caption {
     pub tokens: Vec<String>,
     /// The probability, 0 to 1, that the caption is about right; `None` if the weights were not calibrated.
     pub confidence: Option<f32>,
+    /// The words that the picture most likely shows, the likeliest first; empty if the weights do not look for words.
+    pub words: Vec<Word>,
+}
+
+/// A word that a picture shows.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Word {
+    /// The word, in lower case.
+    pub word: String,
+    /// How likely people who describe the picture say it, 0 to 1.
+    pub probability: f32,
 }
 
 /// A captioner with its weights.
@@ -117,7 +129,7 @@ impl Captioner {
             let confidence = self.confidence.as_ref().map(|confidence| {
                 confidence.probability(hypothesis.score(), self.network.embeddings(scratch))
             });
-            self.describe(&hypothesis, confidence)
+            self.describe(&hypothesis, confidence, self.network.words(scratch))
         }))
     }
 
@@ -146,13 +158,29 @@ impl Captioner {
         result
     }
 
-    fn describe(&self, hypothesis: &Hypothesis, confidence: Option<f32>) -> Caption {
+    fn describe(
+        &self,
+        hypothesis: &Hypothesis,
+        confidence: Option<f32>,
+        likeliest: Option<&Likeliest>,
+    ) -> Caption {
+        let tokens = self.config.concepts.as_ref().map_or(&[][..], |concepts| &concepts.tokens);
+        let seen = likeliest.map_or_else(Vec::new, |likeliest| {
+            let words = likeliest.places.iter().zip(&likeliest.probabilities);
+            words
+                .map(|(&place, &probability)| Word {
+                    word: self.vocabulary.word(tokens[place as usize]).unwrap_or_default().to_string(),
+                    probability,
+                })
+                .collect()
+        });
         let word = |id: &u32| self.vocabulary.word(*id).unwrap_or_default().to_string();
         Caption {
             text: self.vocabulary.decode(&hypothesis.tokens),
             score: hypothesis.score(),
             tokens: hypothesis.tokens.iter().map(word).collect(),
             confidence,
+            words: seen,
         }
     }
 }

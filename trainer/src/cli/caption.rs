@@ -45,6 +45,8 @@ enum Line {
         /// The probability that the caption is about right; null if the weights were not calibrated.
         confidence: Option<f32>,
         tokens: Vec<String>,
+        /// The words that the picture most likely shows, the likeliest first.
+        words: Vec<soli::captioner::Word>,
         /// From decoded pixels to text, as the browser measures it.
         ms: f64,
     },
@@ -129,8 +131,8 @@ fn describe(captioner: &Captioner, image: &Path, options: &CaptionOptions) -> Li
     match captioner.caption(&picture.rgba(), options) {
         Ok(caption) => {
             let ms = started.elapsed().as_secs_f64() * 1000.0;
-            let soli::captioner::Caption { text, score, confidence, tokens } = caption;
-            Line::Caption { file, text, score, confidence, tokens, ms: (ms * 10.0).round() / 10.0 }
+            let soli::captioner::Caption { text, score, confidence, tokens, words } = caption;
+            Line::Caption { file, text, score, confidence, tokens, words, ms: (ms * 10.0).round() / 10.0 }
         }
         Err(error) => {
             let error = format!("{file}: {error}");

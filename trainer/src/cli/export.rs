@@ -7,8 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use clap::Args;
 use soli::captioner::{CaptionOptions, Captioner};
-use soli::encoder::Form;
-use soli::model::Model;
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Provenance, Weights};
 
@@ -146,7 +144,7 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
             continue;
         };
         (seconds, steps) = (seconds + progress.seconds, steps + progress.step);
-        if !["text", "siamese"].contains(&stage) {
+        if !["text", "siamese", "concepts"].contains(&stage) {
             found = Some((folder.join(file), tensors, progress));
         }
     }
@@ -156,7 +154,7 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
     let vocabulary = Vocabulary::new(progress.words)?;
     if path.ends_with(checkpoint::RUNNING) {
         let parameters = Parameters::new(recipe.seed);
-        Model::new(parameters.builder(), &recipe.model, Form::Training)?;
+        stages::build(&parameters, &recipe.model)?;
         let mut optimiser = AdamW::new(parameters.vars())?;
         optimiser.restore(&tensors)?;
         tensors = optimiser.averaged()?;
