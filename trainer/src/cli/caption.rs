@@ -131,7 +131,7 @@ fn describe(captioner: &Captioner, image: &Path, options: &CaptionOptions) -> Li
     match captioner.caption(&picture.rgba(), options) {
         Ok(caption) => {
             let ms = started.elapsed().as_secs_f64() * 1000.0;
-            let soli::captioner::Caption { text, score, confidence, tokens, words } = caption;
+            let soli::captioner::Caption { text, score, confidence, tokens, words, .. } = caption;
             Line::Caption { file, text, score, confidence, tokens, words, ms: (ms * 10.0).round() / 10.0 }
         }
         Err(error) => {

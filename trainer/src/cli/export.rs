@@ -40,9 +40,9 @@ pub struct Export {
     /// A measured score to be kept in the file, such as dev.cider=52.1; may be repeated.
     #[arg(long = "score", value_name = "NAME=VALUE", value_parser = parse_score)]
     scores: Vec<(String, f64)>,
-    /// Measure on this data set's dev split how far captions can be trusted, and keep it in the file.
+    /// Measure on this data set's dev split how far captions can be trusted, and keep it in the file. May be repeated.
     #[arg(long, value_name = "PATH")]
-    calibrate: Option<PathBuf>,
+    calibrate: Vec<PathBuf>,
     /// A picture to caption with the written file, beside the network as it was trained; may be repeated. The bundled
     /// photographs when not given.
     #[arg(long, value_name = "FILE")]
@@ -67,11 +67,14 @@ impl Export {
         weights.provenance.data = self.data;
         weights.provenance.terms = self.terms;
         weights.provenance.scores = self.scores.into_iter().collect();
-        if let Some(data) = &self.calibrate {
-            let (train, dev) = (Dataset::open(data, Split::Train)?, Dataset::open(data, Split::Dev)?);
+        if !self.calibrate.is_empty() {
+            let open = |data: &PathBuf| -> Result<_> {
+                Ok((Dataset::open(data, Split::Train)?.examples, Dataset::open(data, Split::Dev)?.examples))
+            };
+            let sets: Vec<_> = self.calibrate.iter().map(open).collect::<Result<_>>()?;
             // What is measured is what the file will hold.
             let rounded = Weights::from_bytes(&weights.to_bytes(self.precision)?)?;
-            let calibrated = calibrate(&rounded, &train.examples, &dev.examples)?;
+            let calibrated = calibrate(&rounded, &sets)?;
             eprintln!("{calibrated}");
             weights.confidence = Some(calibrated.confidence);
         }
