@@ -148,6 +148,28 @@ warmup_steps = 2
 weight_decay = 0.01
 gradient_clip = 1.0
 ema_decay = 0.9
+
+[model.concepts]
+most = 20
+rank = 8
+read = 3
+
+[concepts]
+dropout = 0.2
+
+[concepts.views]
+flip = true
+crop_area = 0.8
+degraded = 0.5
+
+[concepts.schedule]
+epochs = 3
+batch = 4
+learning_rate = 3e-3
+warmup_steps = 2
+weight_decay = 0.01
+gradient_clip = 1.0
+ema_decay = 0.9
 "#;
 
 /// Ten pictures of coloured squares in the Kaggle layout, one of them broken, and a recipe.
@@ -410,9 +432,14 @@ fn kill_when(path: &Path, mut run: Command) {
 fn a_killed_run_goes_on_with_the_same_losses() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = data_set(folder.path(), 40);
-    fs::write(&recipe, fs::read_to_string(&recipe).unwrap() + OTHER_STAGES).unwrap();
+    let text = fs::read_to_string(&recipe).unwrap() + OTHER_STAGES;
+    // Captions without pictures too, whose words are drawn as well.
+    fs::write(&recipe, text.replace("[captions]\n", "[captions]\ngroups = 2\nconcepts = 0.1\n")).unwrap();
+    let texts = folder.path().join("texts.tsv");
+    fs::write(&texts, "7\tA red square .\n7\tA square, red .\n9\tA blue square .\n").unwrap();
     let run = |name: &str| {
         let mut command = train(folder.path(), &recipe, name);
+        command.arg("--text").arg(&texts);
         command.arg("--unlabelled").arg(folder.path().join("data/Images"));
         command
     };
