@@ -14,7 +14,7 @@ export async function keepPage({ onReady, onUnavailable, onUpdate }) {
     // In a sandboxed frame even looking for it throws.
     const container = navigator.serviceWorker;
     if (!container) return onUnavailable();
-    const registration = await container.register(trustedScript(worker), { updateViaCache: 'none' });
+    const registration = await keep(container, worker);
     let applying = false;
     const offer = (worker) => {
       if (!container.controller) return; // the first version: nothing to switch from
@@ -37,11 +37,20 @@ export async function keepPage({ onReady, onUnavailable, onUpdate }) {
       if (wasControlled && !applying) onUpdate(() => location.reload());
       wasControlled = true;
     });
-    await activated(registration);
     onReady();
   } catch {
     onUnavailable();
   }
+}
+
+/** Registers the worker, again if its first run failed: it may live in the process of another tab, and die with it. */
+async function keep(container, worker) {
+  const register = async () => {
+    const registration = await container.register(trustedScript(worker), { updateViaCache: 'none' });
+    await activated(registration);
+    return registration;
+  };
+  return register().catch(register);
 }
 
 /**

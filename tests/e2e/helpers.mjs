@@ -15,15 +15,15 @@ export const photos = ['cat.jpg', 'astronaut.jpg', 'coffee.jpg'].map((name) => P
 export const PATIENCE = 120_000;
 
 /** The page as `SOLI_URL` serves it, or served from the checkout. */
-export async function site(doctored) {
+export async function site(doctored, headers) {
   const given = process.env.SOLI_URL;
   if (given && !doctored) return { url: given, origin: new URL(given).origin, close: async () => {} };
-  return serve(doctored);
+  return serve(doctored, { headers });
 }
 
 /** A browser, a server, and pages that fail the test when the page throws. */
-export async function open({ doctored, args } = {}) {
-  const [server, browser] = await Promise.all([site(doctored), launchChromium({ args })]);
+export async function open({ doctored, headers, args } = {}) {
+  const [server, browser] = await Promise.all([site(doctored, headers), launchChromium({ args })]);
   const faults = [];
   return {
     ...server,

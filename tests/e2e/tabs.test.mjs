@@ -284,7 +284,7 @@ describe('what waits for another tab has an end', () => {
     await holder.route('**/blank.html', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>blank</title>' }));
     await holder.goto(new URL('blank.html', world.url).href);
     await holder.evaluate(() => new Promise((held) => navigator.locks.request('soli-weights', () => (held(), new Promise(() => {})))));
-    assert.deepEqual(await bring(page, 400), { size: weights.length, kept: true, notes: [], elsewhere: false });
+    assert.deepEqual(await bring(page, 4000), { size: weights.length, kept: true, notes: [], elsewhere: false });
   });
 
   for (const [name, prepare] of [
@@ -315,7 +315,7 @@ describe('what waits for another tab has an end', () => {
       const page = await world.blank();
       const kind = await page.evaluate(async () => {
         const { bringWeights } = await import(new URL('weights.js', document.baseURI).href);
-        return bringWeights(new URL('models/soli.json', document.baseURI), { stall: 300 }).catch(({ kind }) => kind);
+        return bringWeights(new URL('models/soli.json', document.baseURI), { stall: 3000 }).catch(({ kind }) => kind);
       });
       assert.equal(kind, 'stalled');
     });
