@@ -183,6 +183,7 @@ export const NOTICES = {
   copyRefused: 'The browser did not allow copying. Select the text and copy it by hand, please.',
   noVoice: 'This device has no voice to read with. Its settings may have voices to add.',
   cameraHidden: 'The camera was switched off while this page was hidden. Switch it on again when you like.',
+  noWords: 'No words.',
   kept: 'The picture is in the list.',
   shotFailed: 'The picture could not be taken. Try again when the camera shows something.',
   update: 'A new version of this page is here.',
