@@ -21,10 +21,13 @@ export async function site(doctored, headers) {
   return serve(doctored, { headers });
 }
 
-/** A browser, a server, and pages that fail the test when the page throws. */
-export async function open({ doctored, headers, args } = {}) {
-  const [server, browser] = await Promise.all([site(doctored, headers), launchChromium({ args })]);
+/**
+ * A browser (or the one that is given, which stays open), a server, and pages that fail the test when the page throws.
+ */
+export async function open({ doctored, headers, args, browser: given } = {}) {
+  const [server, browser] = await Promise.all([site(doctored, headers), given ?? launchChromium({ args })]);
   const faults = [];
+  const contexts = [];
   return {
     ...server,
     closeServer: server.close,
@@ -33,6 +36,7 @@ export async function open({ doctored, headers, args } = {}) {
     /** Without the service worker unless asked for: it would answer in the place of a doctored server. */
     async page(options = {}, prepare = async () => {}) {
       const context = await browser.newContext({ serviceWorkers: 'block', ...options });
+      contexts.push(context);
       context.setDefaultTimeout(PATIENCE);
       const page = await context.newPage();
       page.on('pageerror', (error) => faults.push(String(error)));
@@ -69,7 +73,8 @@ export async function open({ doctored, headers, args } = {}) {
       return page;
     },
     async close() {
-      await browser.close();
+      if (given) await Promise.all(contexts.map((context) => context.close()));
+      else await browser.close();
       await server.close();
     },
   };

@@ -2,13 +2,21 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { afterEach, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { launchChromium } from './browser.mjs';
 import { eventually, open, photos, resultOf, upload } from './helpers.mjs';
+
 import { checkPolicy } from '../../xtask/page.mjs';
 
 const INDEX = new URL('../../www/index.html', import.meta.url);
 const index = await readFile(INDEX);
+
+let browser;
+before(async () => {
+  browser = await launchChromium();
+});
+after(() => browser.close());
 
 let world;
 afterEach(() => world?.close());
@@ -18,7 +26,7 @@ const isReady = (page) => page.waitForSelector('#state[data-kept=yes]');
 const pageCaches = (page) => page.evaluate(async () => (await caches.keys()).filter((name) => name.startsWith('soli-page-')));
 
 async function visit(doctored, { path = '', headers, ready = true } = {}) {
-  world = await open({ doctored, headers });
+  world = await open({ browser, doctored, headers });
   const page = await world.page({ serviceWorkers: 'allow' });
   await page.goto(new URL(path, world.url).href);
   if (ready) await isReady(page);
@@ -141,7 +149,7 @@ describe('what comes in the place of the captioner', () => {
 describe('the address that the page is opened under', () => {
   /** A host that has the page in /soli/ and gives it for other addresses too; the rest of it is another site. */
   async function host(rewritten) {
-    world = await open({ doctored: {} });
+    world = await open({ browser, doctored: {} });
     const inner = world.origin;
     const server = createServer(async (request, response) => {
       const { pathname, search } = new URL(request.url, 'http://x');
@@ -201,7 +209,7 @@ describe('the address that the page is opened under', () => {
   });
 
   test('a file on the disk: says that it needs a web server', async () => {
-    world = await open({ doctored: {} });
+    world = await open({ browser, doctored: {} });
     const page = await world.page();
     await page.goto(pathToFileURL(new URL(INDEX).pathname).href);
     await page.waitForSelector('#result[data-state=error]');
@@ -257,6 +265,7 @@ describe('surroundings', () => {
   for (const sandbox of ['allow-scripts', 'allow-scripts allow-forms allow-downloads', 'allow-scripts allow-same-origin']) {
     test(`a frame with sandbox="${sandbox}": the page works, nothing is thrown`, async () => {
       world = await open({
+        browser,
         doctored: { '/frame.html': (body, response) => (response.setHeader('content-type', 'text/html'), `<!doctype html><iframe sandbox="${sandbox}" src="./" width="900" height="700"></iframe>`) },
         headers: { 'access-control-allow-origin': '*' },
       });

@@ -1,13 +1,20 @@
 /** Several tabs that want the weights at the same time, and what becomes of the others when one is killed. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { afterEach, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { launchChromium } from './browser.mjs';
 import { PATIENCE, eventually, open, photos, resultOf, upload } from './helpers.mjs';
 
 const WEIGHTS = '/models/soli.safetensors';
 const PIECE = 1 << 20;
 const weights = await readFile(new URL('../../www/models/soli.safetensors', import.meta.url));
 const PIECES = Math.ceil(weights.length / PIECE);
+
+let browser;
+before(async () => {
+  browser = await launchChromium();
+});
+after(() => browser.close());
 
 let world;
 let host;
@@ -59,7 +66,7 @@ function gate() {
 /** A browser with a host, and a context whose tabs share everything. */
 async function start(doctored = {}) {
   host = gate();
-  world = await open({ doctored: { [WEIGHTS]: host.answer, ...doctored } });
+  world = await open({ browser, doctored: { [WEIGHTS]: host.answer, ...doctored } });
   const first = await world.page({ serviceWorkers: 'allow' });
   const context = first.context();
   const tab = async () => {
@@ -278,7 +285,7 @@ describe('what waits for another tab has an end', () => {
 
   test('a tab that holds the turn and does nothing is not waited for', async () => {
     host = null;
-    world = await open({ doctored: {} });
+    world = await open({ browser, doctored: {} });
     const page = await world.blank();
     const holder = await page.context().newPage();
     await holder.route('**/blank.html', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>blank</title>' }));
@@ -294,7 +301,7 @@ describe('what waits for another tab has an end', () => {
   ]) {
     test(`${name} the weights come`, async () => {
       host = null;
-      world = await open({ doctored: {} });
+      world = await open({ browser, doctored: {} });
       const page = await world.blank();
       await page.evaluate(prepare);
       assert.deepEqual(await bring(page), { size: weights.length, kept: true, notes: [], elsewhere: false });
@@ -305,6 +312,7 @@ describe('what waits for another tab has an end', () => {
     test(`a host that ${phase} is given up`, { timeout: PATIENCE }, async () => {
       host = null;
       world = await open({
+        browser,
         doctored: {
           [WEIGHTS]: async (body, response) => {
             if (headers) response.write(body.subarray(0, 1000));
@@ -323,7 +331,7 @@ describe('what waits for another tab has an end', () => {
 
   test('an abort ends it at once, in the turn and before it', async () => {
     host = null;
-    world = await open({ doctored: { [WEIGHTS]: () => null } });
+    world = await open({ browser, doctored: { [WEIGHTS]: () => null } });
     const page = await world.blank();
     const reasons = await page.evaluate(async () => {
       const { bringWeights } = await import(new URL('weights.js', document.baseURI).href);
