@@ -75,6 +75,8 @@ export interface Caption {
    * were not calibrated.
    */
   confidence: number | null;
+  /** Things that the network sees, the surest first, each with its probability, 0 to 1; absent from networks that name none. */
+  words?: { word: string; probability: number }[];
   /** Milliseconds from pixels to words; decoding the picture and waiting for other captions are not counted. */
   ms: number;
 }
