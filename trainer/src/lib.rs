@@ -17,5 +17,6 @@ pub mod regression;
 pub mod run;
 pub mod sample;
 pub mod stages;
+pub mod stream;
 pub mod study;
 pub mod warm_start;
