@@ -6,7 +6,7 @@
 import { copy } from './copy.js';
 import { applyStyle } from './panel-style.js';
 import { canSpeak, hush, speak } from './speech.js';
-import { CAPTION_LANGUAGE } from './wording.js';
+import { CAPTION_LANGUAGE } from '../../../pkg/mark.js';
 
 /** Why a description is offered instead of written; all others are offered because they were asked for. */
 const NOTES = new Set(['functional', 'draft', 'poster', 'canvas', 'background']);

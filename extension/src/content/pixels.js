@@ -6,7 +6,11 @@
  * 3. cut from the screen, if the picture lies there uncovered
  */
 import { ask } from '../shared/api.js';
-import { addressOf } from './facts.js';
+import { showAddress } from '../../../pkg/decode.js';
+import { addressOf } from '../../../pkg/facts.js';
+
+/** How long a server may take for one picture, in milliseconds: the others wait behind it. */
+const TIMEOUT = 20_000;
 
 /** Longest side that is sent to the engine. The network looks at a few hundred pixels. */
 const LONGEST = 512;
@@ -46,9 +50,9 @@ function draw(picture) {
   const canvas = document.createElement('canvas');
   canvas.width = Math.max(1, Math.round(width * scale));
   canvas.height = Math.max(1, Math.round(height * scale));
-  const context = canvas.getContext('2d');
-  context.imageSmoothingQuality = 'high';
   try {
+    const context = canvas.getContext('2d');
+    context.imageSmoothingQuality = 'high';
     context.drawImage(picture, 0, 0, canvas.width, canvas.height);
     return canvas.toDataURL('image/png');
   } catch {
@@ -58,16 +62,11 @@ function draw(picture) {
 
 /** Loads the file once more in the page's own name, as one whose pixels may be read if its host agrees. */
 async function drawShared(url) {
-  const image = new Image();
-  image.crossOrigin = 'anonymous';
-  image.referrerPolicy = 'no-referrer';
-  image.src = url;
   try {
-    await image.decode();
+    return draw(await showAddress(url, { crossOrigin: 'anonymous', referrerPolicy: 'no-referrer' }, { timeout: TIMEOUT }));
   } catch {
     return null;
   }
-  return draw(image);
 }
 
 async function cutFromScreen(element, hidePanel) {

@@ -1,0 +1,181 @@
+import { throwIfAborted } from './abortable.js';
+import { isBlank } from './blank.js';
+import { draw } from './canvas.js';
+import { SoliError, describe } from './errors.js';
+import { bytesOf } from './kinds.js';
+import { inTime, outside } from './outside.js';
+
+/** Frames that are looked at for one that is not blank. */
+const MOST_FRAMES = 100;
+
+/**
+ * The pixels of a picture's file: of whatever an `<img>` would show.
+ *
+ * `createImageBitmap` is quicker and works in workers, but takes less than `<img>` does: no SVG, no file that is cut off
+ * or damaged. So the file that it refuses gets a second try as an `<img>`. An animation gives its first frame that is not
+ * blank.
+ *
+ * @param {Blob} blob
+ * @param {string} name for messages
+ * @param {{ signal?: AbortSignal, timeout?: number }} options
+ */
+export async function decodeBlob(blob, name, options) {
+  if (blob.size === 0) throw new SoliError('decode-failed', `${name} is empty`);
+  const pixels = await decodeStill(blob, name, options);
+  return isBlank(pixels) ? ((await laterFrame(blob, options)) ?? pixels) : pixels;
+}
+
+async function decodeStill(blob, name, options) {
+  try {
+    return await decodeBitmap(blob, name, options);
+  } catch (refusal) {
+    throwIfAborted(options.signal);
+    const pixels = await decodeAsImage(blob, options).catch((error) => {
+      throwIfAborted(options.signal);
+      // The first refusal is the one that names the fault, unless the second one says more than "no".
+      throw error instanceof SoliError ? error : refusal;
+    });
+    if (!pixels) throw refusal;
+    return pixels;
+  }
+}
+
+/** Decodes whatever `createImageBitmap` takes. */
+export async function decodeBitmap(source, name, { signal, timeout }) {
+  if (typeof createImageBitmap !== 'function') {
+    throw new SoliError(
+      'unsupported-source',
+      `${name} cannot be decoded here: there is no browser. Decode it (with sharp, for example) and hand over { data, width, height }`,
+    );
+  }
+  let bitmap;
+  try {
+    bitmap = await outside(() => createImageBitmap(source), {
+      signal,
+      timeout,
+      late: () => new Error(`it was not decoded ${inTime(timeout)}`),
+      drop: (late) => late?.close(),
+    });
+    if (!bitmap) throw new Error('the browser gave no picture');
+  } catch (error) {
+    throwIfAborted(signal);
+    throw new SoliError('decode-failed', `${name} is not a picture that this browser can read: ${describe(error)}`, {
+      cause: error,
+    });
+  }
+  try {
+    return draw(bitmap, bitmap.width, bitmap.height);
+  } finally {
+    bitmap.close?.();
+  }
+}
+
+/** The file as an `<img>` shows it; null where there are no elements (workers, Node). */
+async function decodeAsImage(blob, options) {
+  if (typeof Image !== 'function' || typeof URL.createObjectURL !== 'function') return null;
+  const file = (await typedDrawing(blob, options)) ?? blob;
+  const image = await showBlob(file, options);
+  if (image.naturalWidth > 0 && image.naturalHeight > 0) return draw(image, image.naturalWidth, image.naturalHeight);
+  // Firefox gives a drawing without a size of its own none at all.
+  const sized = await sizedDrawing(file, options);
+  if (!sized) return null;
+  const drawn = await showBlob(sized, options);
+  return draw(drawn, drawn.naturalWidth, drawn.naturalHeight);
+}
+
+async function showBlob(blob, options) {
+  const address = URL.createObjectURL(blob);
+  try {
+    return await showAddress(address, {}, options);
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
+
+/**
+ * An `<img>` of its own with this picture, once it is there. Its `load` is waited for, not `decode()`, which refuses
+ * files that are cut off although they are shown.
+ *
+ * @param {string} address
+ * @param {{ crossOrigin?: string | null, referrerPolicy?: string }} attributes
+ * @param {{ signal?: AbortSignal, timeout?: number }} options
+ */
+export async function showAddress(address, { crossOrigin = null, referrerPolicy = '' }, { signal, timeout }) {
+  const image = new Image();
+  if (crossOrigin !== null) image.crossOrigin = crossOrigin;
+  if (referrerPolicy) image.referrerPolicy = referrerPolicy;
+  await outside(
+    () =>
+      new Promise((resolve, reject) => {
+        image.onload = resolve;
+        image.onerror = () => reject(new Error('an <img> does not show it either'));
+        image.src = address;
+      }),
+    { signal, timeout, late: () => new Error(`an <img> did not show it ${inTime(timeout)}`) },
+  );
+  return image;
+}
+
+/** An SVG file as one that is called so: without its type an `<img>` does not know it. Null if it is none. */
+async function typedDrawing(blob, options) {
+  const start = new TextDecoder().decode(await read(blob.slice(0, 4096), options));
+  if (!/^\s*(?:<\?xml|<!--|<!doctype\s+svg|<svg)/i.test(start.replace(/^\ufeff/, '')) || !/<svg[\s>]/i.test(start)) return null;
+  return blob.type.startsWith('image/svg') ? blob : new Blob([blob], { type: 'image/svg+xml' });
+}
+
+/** A drawing with the size of its view box, or of 512 pixels square; null if it is no drawing. */
+async function sizedDrawing(blob, options) {
+  if (typeof DOMParser !== 'function' || typeof XMLSerializer !== 'function') return null;
+  const parsed = new DOMParser().parseFromString(new TextDecoder().decode(await read(blob, options)), 'image/svg+xml');
+  const root = parsed.documentElement;
+  if (root.localName !== 'svg') return null;
+  const [, , width, height] = (root.getAttribute('viewBox') ?? '').trim().split(/[\s,]+/).map(Number);
+  const known = width > 0 && height > 0;
+  root.setAttribute('width', String(known ? width : 512));
+  root.setAttribute('height', String(known ? height : 512));
+  return new Blob([new XMLSerializer().serializeToString(parsed)], { type: 'image/svg+xml' });
+}
+
+/**
+ * The first frame of an animation that is not blank; null if there is none, or where frames cannot be had one by one.
+ */
+export async function laterFrame(blob, options) {
+  if (typeof ImageDecoder !== 'function') return null;
+  const type = animationType(await read(blob.slice(0, 32), options).catch(() => new Uint8Array(0)));
+  if (!type) return null;
+  let decoder;
+  const next = (start) => outside(start, { ...options, late: () => new Error('no frame came'), drop: (late) => late?.image?.close() });
+  try {
+    decoder = new ImageDecoder({ data: await read(blob, options), type });
+    await next(() => decoder.tracks.ready);
+    for (let frameIndex = 1; frameIndex < MOST_FRAMES; frameIndex += 1) {
+      // Beyond the last frame this rejects.
+      const { image } = await next(() => decoder.decode({ frameIndex }));
+      try {
+        const pixels = draw(image, image.displayWidth, image.displayHeight);
+        if (!isBlank(pixels)) return pixels;
+      } finally {
+        image.close();
+      }
+    }
+  } catch {
+    throwIfAborted(options.signal);
+  } finally {
+    decoder?.close?.();
+  }
+  return null;
+}
+
+/** The type of a file that may move, by its first bytes; null for all others. */
+function animationType(bytes) {
+  const start = String.fromCharCode(...bytes);
+  if (start.startsWith('GIF8')) return 'image/gif';
+  if (start.startsWith('RIFF') && start.slice(8, 12) === 'WEBP') return 'image/webp';
+  if (start.startsWith('\x89PNG')) return 'image/png';
+  if (start.slice(4, 12) === 'ftypavis') return 'image/avif';
+  return null;
+}
+
+function read(blob, { signal, timeout }) {
+  return outside(() => bytesOf(blob), { signal, timeout, late: () => new Error(`the file could not be read ${inTime(timeout)}`) });
+}
