@@ -1,6 +1,7 @@
 import { checkSignal, throwIfAborted } from './abortable.js';
 import { givenAddresses } from './addresses.js';
 import { captionAll } from './caption-all.js';
+import { closeQuietly } from './decode.js';
 import { SoliError } from './errors.js';
 import { TIMEOUT, coded } from './outside.js';
 import { SerialQueue } from './queue.js';
@@ -60,6 +61,10 @@ export class Captioner {
     return this.#info;
   }
 
+  get timeout() {
+    return this.#surroundings.timeout;
+  }
+
   get thread() {
     return this.#runner?.thread ?? null;
   }
@@ -90,7 +95,7 @@ export class Captioner {
       return await this.#queue.run(() => this.#run(picture, options), signal);
     } finally {
       // A frame that never reached the worker; one that did is no longer here.
-      picture.close?.();
+      closeQuietly(picture);
     }
   }
 

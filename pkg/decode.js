@@ -54,7 +54,7 @@ export async function decodeBitmap(source, name, { signal, timeout }) {
       signal,
       timeout,
       late: () => new Error(`it was not decoded ${inTime(timeout)}`),
-      drop: (late) => late?.close(),
+      drop: closeQuietly,
     });
     if (!bitmap) throw new Error('the browser gave no picture');
   } catch (error) {
@@ -66,7 +66,7 @@ export async function decodeBitmap(source, name, { signal, timeout }) {
   try {
     return draw(bitmap, bitmap.width, bitmap.height);
   } finally {
-    bitmap.close?.();
+    closeQuietly(bitmap);
   }
 }
 
@@ -93,26 +93,49 @@ async function showBlob(blob, options) {
 }
 
 /**
- * An `<img>` of its own with this picture, once it is there. Its `load` is waited for, not `decode()`, which refuses
- * files that are cut off although they are shown.
+ * An `<img>` of its own with this picture, once it is there.
  *
  * @param {string} address
- * @param {{ crossOrigin?: string | null, referrerPolicy?: string }} attributes
+ * @param {{ crossOrigin?: string, referrerPolicy?: string }} attributes
  * @param {{ signal?: AbortSignal, timeout?: number }} options
  */
-export async function showAddress(address, { crossOrigin = null, referrerPolicy = '' }, { signal, timeout }) {
-  const image = new Image();
-  if (crossOrigin !== null) image.crossOrigin = crossOrigin;
-  if (referrerPolicy) image.referrerPolicy = referrerPolicy;
-  await outside(
-    () =>
-      new Promise((resolve, reject) => {
-        image.onload = resolve;
-        image.onerror = () => reject(new Error('an <img> does not show it either'));
-        image.src = address;
-      }),
-    { signal, timeout, late: () => new Error(`an <img> did not show it ${inTime(timeout)}`) },
-  );
+export function showAddress(address, attributes, options) {
+  const image = Object.assign(new Image(), attributes);
+  return arrival(image, () => Object.assign(image, { src: address }), options);
+}
+
+/**
+ * An `<img>` like this one, once it is there: for one with `loading="lazy"`, which does not load before somebody scrolls
+ * to it, nor ever outside of the page. Until then it has not even chosen among its sources.
+ *
+ * @param {HTMLImageElement} image
+ * @param {{ signal?: AbortSignal, timeout?: number }} options
+ */
+export async function showCopy(image, options) {
+  const copy = new Image();
+  const picture = document.createElement('picture');
+  const around = image.parentElement?.localName === 'picture' ? [...image.parentElement.children] : [];
+  for (const source of around.slice(0, around.indexOf(image)).filter(({ localName }) => localName === 'source')) {
+    picture.append(copyAttributes(source, document.createElement('source'), ['media', 'sizes', 'srcset', 'type']));
+  }
+  picture.append(copy);
+  return arrival(copy, () => copyAttributes(image, copy, ['crossorigin', 'referrerpolicy', 'sizes', 'srcset', 'src']), options);
+}
+
+function copyAttributes(from, to, names) {
+  for (const name of names) if (from.hasAttribute(name)) to.setAttribute(name, from.getAttribute(name));
+  return to;
+}
+
+/** Waits for `load` and not for `decode()`, which refuses files that are cut off although they are shown. */
+async function arrival(image, start, { signal, timeout }) {
+  const arriving = () =>
+    new Promise((resolve, reject) => {
+      image.onload = resolve;
+      image.onerror = () => reject(new Error('an <img> does not show it'));
+      start();
+    });
+  await outside(arriving, { signal, timeout, late: () => new Error(`an <img> did not show it ${inTime(timeout)}`) });
   return image;
 }
 
@@ -141,11 +164,11 @@ async function sizedDrawing(blob, options) {
  */
 export async function laterFrame(blob, options) {
   if (typeof ImageDecoder !== 'function') return null;
-  const type = animationType(await read(blob.slice(0, 32), options).catch(() => new Uint8Array(0)));
-  if (!type) return null;
   let decoder;
-  const next = (start) => outside(start, { ...options, late: () => new Error('no frame came'), drop: (late) => late?.image?.close() });
+  const next = (start) => outside(start, { ...options, late: () => new Error('no frame came'), drop: (late) => closeQuietly(late?.image) });
   try {
+    const type = animationType(await read(blob.slice(0, 32), options));
+    if (!type) return null;
     decoder = new ImageDecoder({ data: await read(blob, options), type });
     await next(() => decoder.tracks.ready);
     for (let frameIndex = 1; frameIndex < MOST_FRAMES; frameIndex += 1) {
@@ -155,13 +178,13 @@ export async function laterFrame(blob, options) {
         const pixels = draw(image, image.displayWidth, image.displayHeight);
         if (!isBlank(pixels)) return pixels;
       } finally {
-        image.close();
+        closeQuietly(image);
       }
     }
   } catch {
     throwIfAborted(options.signal);
   } finally {
-    decoder?.close?.();
+    closeQuietly(decoder);
   }
   return null;
 }
@@ -174,6 +197,15 @@ function animationType(bytes) {
   if (start.startsWith('\x89PNG')) return 'image/png';
   if (start.slice(4, 12) === 'ftypavis') return 'image/avif';
   return null;
+}
+
+/** Gives memory back; whatever goes wrong with that is no reason to lose the picture. */
+export function closeQuietly(thing) {
+  try {
+    thing?.close?.();
+  } catch {
+    // The garbage collector closes it.
+  }
 }
 
 function read(blob, { signal, timeout }) {

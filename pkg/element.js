@@ -233,7 +233,7 @@ export class SoliCaptionElement extends Base {
 
 /** Null for a picture with nothing on it: a sentence about it would be invented. */
 async function captionOf(image, captioner, signal) {
-  const pixels = await readPixels(image, { signal });
+  const pixels = await readPixels(image, { signal, timeout: captioner.timeout });
   return isBlank(pixels) ? null : captioner.caption(pixels, { signal });
 }
 

@@ -102,8 +102,8 @@ async function start({ wasmUrl, timeout = TIMEOUT }) {
   const module = bytes ?? (await request(address, { timeout }));
   if (!bytes) refuseOther(module, address);
   try {
-    // Compiled while it arrives, which nobody hears of: so the whole of it gets the time of several steps.
-    return await outside(() => glue.default({ module_or_path: module }), { timeout: 4 * timeout, late });
+    // Compiled while it arrives, which nobody hears of: so the whole of it gets the time of two steps.
+    return await outside(() => glue.default({ module_or_path: module }), { timeout: 2 * timeout, late });
   } catch (error) {
     // What every engine says in its own words of bytes that do not begin as a module does.
     if (/magic|doesn't parse at byte 0/i.test(describe(error))) throw missing(address, 'something else', error);

@@ -3,10 +3,10 @@ import { SoliError, describe } from './errors.js';
 import { inTime, outside, TIMEOUT } from './outside.js';
 
 /**
- * How many times the usual time limit a request to the worker may take: within it the worker itself waits for things
- * outside, and then says better what was missing.
+ * How many times the usual time limit the worker may take for its answer: while it loads it waits for things outside
+ * itself, and then says better what was missing.
  */
-const PATIENCE = 6;
+const PATIENCE = { load: 4, caption: 2 };
 
 /**
  * Starts a worker with these weights: its module starts while they are on their way.
@@ -27,7 +27,7 @@ export async function startWorkerRunner(weights, { warmUp, signal, timeout = TIM
   }
   const worker = await starting;
   if (!worker) return null;
-  const runner = new WorkerRunner(worker, PATIENCE * timeout);
+  const runner = new WorkerRunner(worker, timeout);
   const onAbort = () => runner.dispose(reasonOf(signal));
   signal?.addEventListener('abort', onAbort);
   try {
@@ -102,13 +102,12 @@ class WorkerRunner {
   thread = 'worker';
   info = null;
   #worker;
-  #limit;
+  #timeout;
   #pending = null;
 
-  /** @param {number} limit milliseconds that an answer may take */
-  constructor(worker, limit) {
+  constructor(worker, timeout) {
     this.#worker = worker;
-    this.#limit = limit;
+    this.#timeout = timeout;
     worker.onmessage = ({ data: answer }) => {
       if (answer?.type === 'done') this.#settle(({ resolve }) => resolve(answer.value));
       else this.#fail(new SoliError(answer?.code ?? 'crashed', answer?.message ?? 'the worker gave no answer'));
@@ -135,9 +134,10 @@ class WorkerRunner {
           this.#fail(new SoliError('crashed', `the captioner's worker could not be reached: ${describe(error)}`, { cause: error }));
         }
       });
+    const timeout = PATIENCE[message.type] * this.#timeout;
     return outside(answer, {
-      timeout: this.#limit,
-      late: () => new SoliError('crashed', `the captioner's worker gave no answer ${inTime(this.#limit)}`),
+      timeout,
+      late: () => new SoliError('crashed', `the captioner's worker gave no answer ${inTime(timeout)}`),
     });
   }
 

@@ -1,7 +1,7 @@
 import { checkSignal, throwIfAborted } from './abortable.js';
 import { isBlank } from './blank.js';
 import { MAX_FRAME_SIDE, MAX_SIDE, draw } from './canvas.js';
-import { decodeBitmap, decodeBlob, laterFrame, showAddress } from './decode.js';
+import { closeQuietly, decodeBitmap, decodeBlob, laterFrame, showCopy } from './decode.js';
 import { readBody, request } from './download.js';
 import { SoliError, describe } from './errors.js';
 import { kindOf } from './kinds.js';
@@ -25,7 +25,7 @@ export async function readPixels(source, { signal, timeout, frame = false } = {}
   const read = Object.hasOwn(readers, kind) ? readers[kind] : null;
   if (!read) throw new SoliError('unsupported-source', unsupportedMessage(kind));
   const pixels = await read(source, { signal, timeout, frame });
-  if (signal?.aborted) pixels.close?.();
+  if (signal?.aborted) closeQuietly(pixels);
   throwIfAborted(signal);
   return pixels;
 }
@@ -71,8 +71,8 @@ async function readImage(image, options) {
 /** An `<img>` whose picture is on its way, once it has come; or, where it waits to be scrolled to, one like it. */
 async function arrived(image, options) {
   const address = image.currentSrc || image.src;
-  if (image.loading === 'lazy' && address) {
-    return showAddress(address, image, options).catch((error) => {
+  if (image.loading === 'lazy') {
+    return showCopy(image, options).catch((error) => {
       throwIfAborted(options.signal);
       throw new SoliError('decode-failed', `this <img> shows no picture (${address}): ${describe(error)}`, { cause: error });
     });

@@ -132,7 +132,8 @@ function announcedLength(response) {
 
 /** Single-page hosts answer a wrong address with their start page and status 200: say so, instead of "bad header". */
 async function refuseMarkup(blob, source, options) {
-  const start = new TextDecoder().decode(await readFile(blob.slice(0, 64), options)).trimStart().toLowerCase();
+  const bytes = await readFile(blob.slice(0, 64), options);
+  const start = String.fromCharCode(...bytes).replace(/^\xef\xbb\xbf/, '').trimStart().toLowerCase();
   if (start.startsWith('<!doctype') || start.startsWith('<html') || start.startsWith('<?xml')) {
     throw new SoliError('invalid-weights', `this is a web page, not weights: check the address (${nameOf(source)})`);
   }

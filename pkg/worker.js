@@ -6,6 +6,7 @@
  * worker to page: { type: 'up' }, then for every request but `prepare` { type: 'done', value } or
  *   { type: 'failed', code, message }
  */
+import { closeQuietly } from './decode.js';
 import { Engine, prepare } from './engine.js';
 import { SoliError, describe } from './errors.js';
 import { readPixels } from './source.js';
@@ -28,7 +29,7 @@ async function readFrame(frame) {
   try {
     return await readPixels(frame, settings);
   } finally {
-    frame.close();
+    closeQuietly(frame);
   }
 }
 
