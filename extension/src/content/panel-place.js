@@ -1,9 +1,12 @@
 /**
  * Keeps the panel on top of the page, and usable, whatever the page opens.
  *
- * It lies in the browser's top layer, as a popover, so that nothing fullscreen covers it. A modal dialog makes all that
- * is not in it inert, the top layer too: while there is one, the panel lies in it.
+ * It lies in the browser's top layer, as a popover. A modal dialog makes all that is not in it inert, the top layer too, and
+ * so does an element that is fullscreen: while there is one, the panel lies in it.
  */
+
+/** What shows nothing of what is put into it. */
+const CLOSED = new Set(['audio', 'canvas', 'embed', 'iframe', 'img', 'input', 'object', 'svg', 'video']);
 
 /**
  * @param {HTMLElement} host
@@ -22,14 +25,14 @@ export function keepOnTop(host, { takeFocus, focused }) {
     settle();
     watch(document);
     document.addEventListener('focusin', onFocus, true);
-    document.addEventListener('fullscreenchange', raise, true);
+    document.addEventListener('fullscreenchange', settle, true);
   }
 
   function leave() {
     active = false;
     changes.disconnect();
     document.removeEventListener('focusin', onFocus, true);
-    document.removeEventListener('fullscreenchange', raise, true);
+    document.removeEventListener('fullscreenchange', settle, true);
     host.remove();
   }
 
@@ -47,7 +50,7 @@ export function keepOnTop(host, { takeFocus, focused }) {
   function settle() {
     if (!active) return;
     const modals = modalDialogs(document);
-    if (modals.length < 2) move(modals[0] ?? document.documentElement);
+    if (modals.length < 2) move(modals[0] ?? fullscreenElement() ?? document.documentElement);
     else moveToTopmost(modals);
   }
 
@@ -86,6 +89,12 @@ export function keepOnTop(host, { takeFocus, focused }) {
   }
 
   return { enter, leave };
+}
+
+function fullscreenElement() {
+  let element = document.fullscreenElement;
+  while (element?.shadowRoot?.fullscreenElement) element = element.shadowRoot.fullscreenElement;
+  return element && !CLOSED.has(element.localName) ? element : null;
 }
 
 /** Open modal dialogs, those in open shadow trees included, in the order of the document. */
