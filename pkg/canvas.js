@@ -42,6 +42,15 @@ export function draw(picture, width, height, most = MAX_SIDE) {
   }
 }
 
+/** Whether pictures can be read here at all. Stand-ins for a browser (jsdom) have an `<img>` that never shows anything. */
+export function canDraw() {
+  try {
+    return Boolean(contextOf(1, 1));
+  } catch {
+    return false;
+  }
+}
+
 /** Some engines have one kind of canvas only, or one that cannot be drawn on; iOS gives none when its memory is used up. */
 function contextOf(width, height) {
   for (const make of [

@@ -1,6 +1,6 @@
 import { throwIfAborted } from './abortable.js';
 import { isBlank } from './blank.js';
-import { draw } from './canvas.js';
+import { canDraw, draw } from './canvas.js';
 import { SoliError, describe } from './errors.js';
 import { bytesOf } from './kinds.js';
 import { inTime, outside } from './outside.js';
@@ -72,7 +72,7 @@ export async function decodeBitmap(source, name, { signal, timeout }) {
 
 /** The file as an `<img>` shows it; null where there are no elements (workers, Node). */
 async function decodeAsImage(blob, options) {
-  if (typeof Image !== 'function' || typeof URL.createObjectURL !== 'function') return null;
+  if (typeof Image !== 'function' || typeof URL.createObjectURL !== 'function' || !canDraw()) return null;
   const file = (await typedDrawing(blob, options)) ?? blob;
   const image = await showBlob(file, options);
   if (image.naturalWidth > 0 && image.naturalHeight > 0) return draw(image, image.naturalWidth, image.naturalHeight);

@@ -30,10 +30,19 @@ export async function startLocalRunner(weights, { warmUp, signal, timeout, wasmU
 }
 
 async function importEngine(signal, timeout) {
+  lendDecoder();
   try {
     return await outside(() => import('./engine.js'), { signal, timeout, late: () => new Error(`it did not come ${inTime(timeout)}`) });
   } catch (error) {
     throwIfAborted(signal);
     throw new SoliError('wasm-failed', `soli's code could not be loaded: ${describe(error)}`, { cause: error });
   }
+}
+
+/** Jest's jsdom hides what Node has and the WebAssembly glue needs. */
+function lendDecoder() {
+  const util = globalThis.process?.getBuiltinModule?.('node:util');
+  if (!util) return;
+  globalThis.TextDecoder ??= util.TextDecoder;
+  globalThis.TextEncoder ??= util.TextEncoder;
 }
