@@ -6,7 +6,7 @@ import { isBlank } from './blank.js';
 import { Captioner } from './captioner.js';
 import { judge } from './eligibility.js';
 import { SoliError } from './errors.js';
-import { DECIDING_ATTRIBUTES, addressOf, factsOf } from './facts.js';
+import { DECIDING_ATTRIBUTES, addressOf, factsOf, parentOf } from './facts.js';
 import { Writer } from './mark.js';
 import { SerialQueue } from './queue.js';
 import { sharedCaptioner } from './shared-captioner.js';
@@ -77,7 +77,10 @@ export class SoliCaptionElement extends Base {
 
   connectedCallback() {
     this.#changes = new MutationObserver(() => this.#lookSoon());
-    this.#changes.observe(this, { subtree: true, childList: true, attributes: true, attributeFilter: [...DECIDING_ATTRIBUTES] });
+    const attributeFilter = [...DECIDING_ATTRIBUTES];
+    this.#changes.observe(this, { subtree: true, childList: true, attributes: true, attributeFilter });
+    // What lies around it can be hidden, or become a link.
+    for (let at = parentOf(this); at; at = parentOf(at)) this.#changes.observe(at, { attributes: true, attributeFilter });
     // Stand-ins for a browser (jsdom) have no sizes.
     this.#sizes = globalThis.ResizeObserver ? new ResizeObserver(() => this.#lookSoon()) : null;
     // `load` and `error` do not bubble, but they can be caught on their way down.

@@ -121,6 +121,6 @@ function nameOf(element) {
 }
 
 /** What an element lies in as it is shown: the slot before the parent, and the host of a shadow tree. */
-function parentOf(element) {
+export function parentOf(element) {
   return element.assignedSlot ?? element.parentElement ?? element.getRootNode().host ?? null;
 }

@@ -47,6 +47,8 @@ export function inTime(timeout = TIMEOUT) {
  * What a caller of the package gets for whatever was thrown: its own reason if it aborted, a SoliError otherwise.
  */
 export function coded(error, signal) {
-  if (signal?.aborted || error instanceof SoliError) return signal?.aborted ? (signal.reason ?? error) : error;
+  if (signal?.aborted) return signal.reason ?? error;
+  // A promise of the caller's own may have been aborted without soli's signal.
+  if (error instanceof SoliError || error?.name === 'AbortError') return error;
   return new SoliError('internal', `soli met something unexpected, please report it: ${describe(error)}`, { cause: error });
 }

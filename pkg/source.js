@@ -94,7 +94,7 @@ function loaded(image) {
 }
 
 /** A frame with something on it, of an animation whose first frame is blank; null wherever it cannot be had. */
-async function laterFrameAt(address, options) {
+export async function laterFrameAt(address, options) {
   if (typeof ImageDecoder !== 'function' || !/^(?:https?|blob|data):/.test(address)) return null;
   try {
     return await laterFrame(await download(address, options), options);

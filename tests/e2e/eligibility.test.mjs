@@ -182,6 +182,26 @@ describe('which pictures', () => {
     assert.deepEqual(texts, [[false, false, false], [true, true, true]]);
   });
 
+  test('what happens around the element counts too', async () => {
+    const alts = await page.evaluate(async (photo) => {
+      document.body.innerHTML = `<section aria-hidden="true"><p style="visibility: hidden"></p></section>`;
+      const element = document.createElement('soli-caption');
+      element.captioner = window.soli;
+      element.innerHTML = `<img src="${photo}">`;
+      document.querySelector('p').append(element);
+      await element.firstChild.decode();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const before = element.firstChild.hasAttribute('alt');
+      const news = window.heard('soli-caption');
+      document.querySelector('section').removeAttribute('aria-hidden');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      document.querySelector('p').style.visibility = '';
+      await news;
+      return [before, element.firstChild.alt.length > 3];
+    }, PHOTO);
+    assert.deepEqual(alts, [false, true]);
+  });
+
   test('other weights are tried for what failed, and the same ones again when they are set again', async () => {
     const codes = await page.evaluate(async (photo) => {
       let news = window.heard('soli-error');
