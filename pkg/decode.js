@@ -73,14 +73,25 @@ export async function decodeBitmap(source, name, { signal, timeout }) {
 /** The file as an `<img>` shows it; null where there are no elements (workers, Node). */
 async function decodeAsImage(blob, options) {
   if (typeof Image !== 'function' || typeof URL.createObjectURL !== 'function' || !canDraw()) return null;
-  const file = (await typedDrawing(blob, options)) ?? blob;
-  const image = await showBlob(file, options);
-  if (image.naturalWidth > 0 && image.naturalHeight > 0) return draw(image, image.naturalWidth, image.naturalHeight);
+  const drawing = await typedDrawing(blob, options);
+  const image = await showBlob(drawing ?? blob, options);
+  if (!drawing) return draw(image, image.naturalWidth, image.naturalHeight);
   // Firefox gives a drawing without a size of its own none at all.
-  const sized = await sizedDrawing(file, options);
-  if (!sized) return null;
-  const drawn = await showBlob(sized, options);
-  return draw(drawn, drawn.naturalWidth, drawn.naturalHeight);
+  if (image.naturalWidth > 0 && image.naturalHeight > 0) return drawDrawing(image, drawing, options);
+  const sized = await sizedDrawing(drawing, options);
+  return drawDrawing(await showBlob(sized, options), sized, options);
+}
+
+/** Chromium lets a drawing with HTML in it (`foreignObject`) be read only if it comes with its address. */
+async function drawDrawing(image, drawing, options) {
+  try {
+    return draw(image, image.naturalWidth, image.naturalHeight);
+  } catch (error) {
+    if (error.code !== 'tainted-canvas') throw error;
+    const text = new TextDecoder().decode(await read(drawing, options));
+    const same = await showAddress(`data:image/svg+xml,${encodeURIComponent(text)}`, {}, options);
+    return draw(same, same.naturalWidth, same.naturalHeight);
+  }
 }
 
 async function showBlob(blob, options) {
@@ -146,12 +157,10 @@ async function typedDrawing(blob, options) {
   return blob.type.startsWith('image/svg') ? blob : new Blob([blob], { type: 'image/svg+xml' });
 }
 
-/** A drawing with the size of its view box, or of 512 pixels square; null if it is no drawing. */
+/** A drawing with the size of its view box, or of 512 pixels square. */
 async function sizedDrawing(blob, options) {
-  if (typeof DOMParser !== 'function' || typeof XMLSerializer !== 'function') return null;
   const parsed = new DOMParser().parseFromString(new TextDecoder().decode(await read(blob, options)), 'image/svg+xml');
   const root = parsed.documentElement;
-  if (root.localName !== 'svg') return null;
   const [, , width, height] = (root.getAttribute('viewBox') ?? '').trim().split(/[\s,]+/).map(Number);
   const known = width > 0 && height > 0;
   root.setAttribute('width', String(known ? width : 512));

@@ -6,7 +6,7 @@ import { inTime, outside, TIMEOUT } from './outside.js';
  * How many times the usual time limit the worker may take for its answer: while it loads it waits for things outside
  * itself, and then says better what was missing.
  */
-const PATIENCE = { load: 4, caption: 2 };
+const PATIENCE = { load: 3, caption: 2 };
 
 /**
  * Starts a worker with these weights: its module starts while they are on their way.

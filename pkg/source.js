@@ -59,12 +59,22 @@ const readers = {
 async function readImage(image, options) {
   const shown = image.complete ? image : await arrived(image, options);
   const address = shown.currentSrc || shown.src;
+  const drawing = /^data:image\/svg|^blob:|\.svg(?:$|[?#])/i.test(address);
   if (shown.complete && shown.naturalWidth > 0) {
-    const pixels = draw(shown, shown.naturalWidth, shown.naturalHeight);
-    return isBlank(pixels) ? ((await laterFrameAt(address, options)) ?? pixels) : pixels;
+    try {
+      const pixels = draw(shown, shown.naturalWidth, shown.naturalHeight);
+      return isBlank(pixels) ? ((await laterFrameAt(address, options)) ?? pixels) : pixels;
+    } catch (error) {
+      if (error.code !== 'tainted-canvas' || !drawing) throw error;
+      // A drawing with HTML in it: its file can be read in another way, unless it is another site's.
+      return readAddress(address, options).catch(() => {
+        throwIfAborted(options.signal);
+        throw error;
+      });
+    }
   }
   // Firefox shows drawings without a size of their own, and says that they have none.
-  if (shown.complete && /^data:image\/svg|\.svg(?:$|[?#])/i.test(address)) return readAddress(address, options);
+  if (shown.complete && drawing) return readAddress(address, options);
   throw new SoliError('decode-failed', `this <img> shows no picture (${address || 'no src'})`);
 }
 

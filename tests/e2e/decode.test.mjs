@@ -112,6 +112,20 @@ describe('what an <img> shows', () => {
     assert.deepEqual(world.asked.slice(asked).map(({ url }) => url), []);
   });
 
+  test('a drawing with HTML in it is read as a file, by its address and as an <img>', async () => {
+    const html = '<foreignObject width="80" height="60"><p xmlns="http://www.w3.org/1999/xhtml" style="background: red">words</p></foreignObject>';
+    const seen = await page.evaluate(async (bytes) => {
+      const blob = new Blob([new Uint8Array(bytes)], { type: 'image/svg+xml' });
+      const { image } = await window.shown(new Blob(['<svg xmlns="http://www.w3.org/2000/svg" width="80" height="60"/>'], { type: 'image/svg+xml' }));
+      image.src = URL.createObjectURL(blob);
+      await image.decode();
+      const seen = [];
+      for (const source of [blob, image.src, image]) seen.push(window.pack(await readPixels(source)).data.some((value) => value === 0));
+      return seen;
+    }, [...svg('width="80" height="60"', html)]);
+    assert.deepEqual(seen, [true, true, true]);
+  });
+
   test('what an <img> does not show either: decode-failed, with the reason of the first way', async () => {
     const errors = await page.evaluate(async () => {
       const files = [
