@@ -42,7 +42,7 @@ export interface LoadOptions {
   warmUp?: boolean;
   /**
    * Milliseconds that a server, a decoder or the worker may take without a sign of life before the promise that waits for
-   * it rejects: now, and for every caption. A whole number; default 20000. Promises of the caller's own (`weights`, the
+   * it rejects: now, and for every caption. A whole number; default 30000. Promises of the caller's own (`weights`, the
    * sources of `captionAll`) are waited for as long as they take.
    */
   timeout?: number;

@@ -5,7 +5,7 @@ import { SoliError, describe } from './errors.js';
  * How long anything that is not soli's own (a server, a decoder, a worker) may take without a sign of life, in
  * milliseconds: nothing that is waited for is waited for without an end.
  */
-export const TIMEOUT = 20_000;
+export const TIMEOUT = 30_000;
 
 /** Of how many turns of the clock a time limit consists. */
 const TURNS = 10;
@@ -38,7 +38,7 @@ export function outside(start, { timeout = TIMEOUT, signal, late, drop }) {
   });
 }
 
-/** "within 20 seconds", for messages. */
+/** "within 30 seconds", for messages. */
 export function inTime(timeout = TIMEOUT) {
   return `within ${Math.round(timeout / 100) / 10} seconds`;
 }
