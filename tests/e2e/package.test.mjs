@@ -240,7 +240,7 @@ describe('the package', () => {
       'an empty Blob': ['decode-failed', () => new Blob([])],
       'words in a Blob': ['decode-failed', () => new Blob(['words'], { type: 'image/png' })],
       'half of a PNG header': ['decode-failed', () => new Blob([new Uint8Array([0x89, 0x50, 0x4e, 0x47])])],
-      'the first nine tenths of a JPEG': ['decode-failed', () => photo.slice(0, photo.size * 0.9)],
+      'a JPEG that ends within its header': ['decode-failed', () => photo.slice(0, 200)],
       'a video that lost its source': [
         'decode-failed',
         async () => {
