@@ -213,6 +213,12 @@ export const UNSURE_BELOW: number;
 /** How far a caption can be trusted, 0 to 1: its `confidence`, or without one the mean probability of its tokens. */
 export function confidence(caption: Pick<Caption, 'score'> & Partial<Pick<Caption, 'confidence'>>): number;
 
+/**
+ * The words for things that a picture shows, the surest first: those of at least a quarter, six at most; none from weights
+ * that do not look for words.
+ */
+export function wordsSeen(caption: Partial<Pick<Caption, 'words'>> | null): { word: string; probability: number }[];
+
 /** A caption as an English sentence, "May show: a dog." below the threshold (a confidence); '' if it has no words. */
 export function sentence(
   caption: Pick<Caption, 'text' | 'score'> & Partial<Pick<Caption, 'confidence'>>,

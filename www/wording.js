@@ -1,5 +1,7 @@
 /** Everything that the page says that is more than a label: what happened, and what to do, in the words of who reads it. */
-import { sentence } from './pkg/index.js';
+import { sentence, wordsSeen } from './pkg/index.js';
+
+export { wordsSeen };
 
 /** What stands for a picture at last: a person's words, or the machine's as a sentence; '' if there are none. */
 export function textOf({ text, caption }) {
@@ -14,25 +16,6 @@ export function captionOf(picture) {
 
 export function percent(share) {
   return `${Math.round(share * 100)} %`;
-}
-
-/** A word that the network sees is told from this probability on; so many at most. */
-const SEEN_FROM = 0.25;
-const SEEN_AT_MOST = 6;
-
-/**
- * The words for things that the network sees in a picture, the surest first; not all networks give any.
- *
- * @param {{ words?: { word: string, probability: number }[] } | null} caption
- * @returns {{ word: string, probability: number }[]}
- */
-export function wordsSeen(caption) {
-  const words = Array.isArray(caption?.words) ? caption.words : [];
-  return words
-    .filter((seen) => seen?.word && seen.probability >= SEEN_FROM && seen.probability <= 1)
-    .sort((a, b) => b.probability - a.probability)
-    .slice(0, SEEN_AT_MOST)
-    .map(({ word, probability }) => ({ word, probability }));
 }
 
 /** The same as a line of text; '' if there are none. */

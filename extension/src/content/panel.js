@@ -183,6 +183,7 @@ export function createPanel({ t, language, act }) {
       words.append(make('p', { textContent: t(FAILURES[item.code] ?? 'failed', item.code) }));
     } else {
       words.append(make('p', { className: 'text', textContent: item.text, lang: CAPTION_LANGUAGE }));
+      if (item.seen?.length > 0) words.append(seenIn(item.seen));
       words.append(make('p', { className: 'note', textContent: noteOf(item) }));
     }
     const actions = make('div', { className: 'actions' });
@@ -205,6 +206,14 @@ export function createPanel({ t, language, act }) {
     }
     actions.append(button(t('show'), () => act('show', item), named('show')));
     return parts;
+  }
+
+  /** The single words that the network sees, which are English whatever the panel speaks. */
+  function seenIn(seen) {
+    const line = make('p', { className: 'note seen', textContent: `${t('seen')} ` });
+    const words = seen.map(({ word, probability }) => `${word} ${Math.round(probability * 100)} %`);
+    line.append(make('span', { textContent: words.join(', '), lang: CAPTION_LANGUAGE }));
+    return line;
   }
 
   function noteOf({ state, reason }) {

@@ -9,6 +9,7 @@ import { NearestFirst } from './queue.js';
 import { watch } from './watch.js';
 import { description } from './wording.js';
 import { Writer } from '../../../pkg/mark.js';
+import { wordsSeen } from '../../../pkg/wording.js';
 
 /** How long a page waits before it asks again whether the battery allows work. */
 const BATTERY_PAUSE = 60_000;
@@ -132,6 +133,7 @@ export function start() {
     }
     item.text = description(caption, { ...settings, announce: false });
     item.written = description(caption, settings);
+    item.seen = wordsSeen(caption);
     item.state = item.verdict === 'write' ? 'written' : 'offered';
     if (item.state === 'written') writer.write(item.element, item.written);
   }
@@ -203,7 +205,7 @@ export function start() {
   /** What the panel shows of this frame. */
   function tell() {
     const list = [...items.values()]
-      .map(({ id, state, reason, text, code, url, asked }) => ({ id, state, reason, text, code, url, asked }));
+      .map(({ id, state, reason, text, seen, code, url, asked }) => ({ id, state, reason, text, seen, code, url, asked }));
     const paused = pausedUntil > Date.now() ? 'battery' : null;
     if (isTop) show(FRAME, list, paused);
     else ask('background', 'relay', { message: { type: 'items', frame: FRAME, list, paused } }).catch(() => {});
