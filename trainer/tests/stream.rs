@@ -428,6 +428,7 @@ fn an_output_is_not_written_over_and_only_gone_on_with_if_it_is_ours() {
 /// 400 MB go in, through a pipe that is never waited for, to a reader that is slower than the writer.
 #[test]
 #[cfg(target_os = "linux")]
+#[expect(clippy::zombie_processes, reason = "wait4 waits, and says how much memory it took")]
 fn memory_is_bounded_whatever_comes_in() {
     const PICTURES: usize = 300;
     let place = Place::new();

@@ -18,7 +18,7 @@ use soli::model::Model;
 
 use super::Context;
 use super::concepts::head_of;
-use super::reading;
+use super::reading::{self, Reader};
 use super::training::{Objective, Outcome, Step};
 use crate::concepts::{Folds, Groups, Simulation, Targets};
 use crate::config::{Check, Schedule};
@@ -212,7 +212,8 @@ fn given(
     seed: u64,
 ) -> candle_core::Result<Given> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let memory = reading::memory(model, head.map(|head| head.folds), features, &batch.parts)?;
+    let reader = Reader { model, folds: head.map(|head| head.folds) };
+    let memory = reader.memory(features, &batch.parts)?;
     let (pictures, all, _) = memory.dims3()?;
     let mut memory = memory.flatten(0, 1)?;
     let cells = config.latents();

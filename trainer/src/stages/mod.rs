@@ -12,7 +12,7 @@
 pub mod captions;
 pub mod concepts;
 pub mod joint;
-mod reading;
+pub mod reading;
 pub mod scst;
 pub mod siamese;
 pub mod text;
