@@ -36,7 +36,7 @@ pub struct Caption {
     /// Print one JSON object a line: file, all fields of the caption and ms, or file and error.
     #[arg(long, conflicts_with_all = ["format", "out"])]
     json: bool,
-    /// A list of pictures, `-` for standard input: paths, or NDJSON with {"id", "file"} or {"id", "bytes": "<base64>"}.
+    /// A list of pictures, `-` for standard input: paths, or NDJSON with `{"id", "file"}` or `{"id", "bytes"}` (base64).
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
     /// The file to write: .ndjson, .csv or .parquet; `-` for standard output.

@@ -202,7 +202,7 @@ pub struct Sources {
     /// random numbers, which needs far more pictures.
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
-    /// Captions without pictures: one a line, or lines of ID<TAB>CAPTION, where captions of one id describe the same picture.
+    /// Captions without pictures: one a line, or lines of an id, a tab and a caption, where those of one id describe the same picture.
     /// May be repeated.
     #[arg(long, value_name = "FILE")]
     text: Vec<PathBuf>,
