@@ -13,7 +13,7 @@ describe('what an <img> shows', () => {
   let world;
   let page;
   before(async () => {
-    world = await open();
+    world = await open({ doctored: {} });
     page = await world.blank();
     await page.evaluate(async (bytes) => {
       const { readPixels } = await import(new URL('pkg/source.js', location.href).href);

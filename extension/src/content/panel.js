@@ -210,7 +210,7 @@ export function createPanel({ t, language, act }) {
 
   /** The single words that the network sees, which are English whatever the panel speaks. */
   function seenIn(seen) {
-    const line = make('p', { className: 'note seen', textContent: `${t('seen')} ` });
+    const line = make('p', { className: 'seen', textContent: `${t('seen')} ` });
     const words = seen.map(({ word, probability }) => `${word} ${Math.round(probability * 100)} %`);
     line.append(make('span', { textContent: words.join(', '), lang: CAPTION_LANGUAGE }));
     return line;
