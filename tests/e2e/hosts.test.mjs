@@ -154,7 +154,7 @@ describe('the address that the page is opened under', () => {
     const server = createServer(async (request, response) => {
       const { pathname, search } = new URL(request.url, 'http://x');
       let answer;
-      if (pathname.startsWith('/soli/') && pathname !== '/soli/deep/link') answer = await fetch(inner + pathname.slice('/soli'.length) + search);
+      if (pathname.startsWith('/soli/')) answer = await fetch(inner + pathname.slice('/soli'.length) + search);
       else if (rewritten.includes(pathname)) answer = await fetch(`${inner}/`);
       if (!answer) {
         // As hosts of single-page sites do.
@@ -183,10 +183,9 @@ describe('the address that the page is opened under', () => {
     ['/soli?from=home#x', '/soli/?from=home#x'],
     ['/soli/', '/soli/'],
     ['/soli/index.html', '/soli/index.html'],
-    ['/soli/deep/link', '/soli/'],
   ]) {
     test(`${path}: the page works, and is kept`, async () => {
-      const origin = await host(['/soli', '/soli/deep/link']);
+      const origin = await host(['/soli']);
       const page = await world.page({ serviceWorkers: 'allow' });
       await page.goto(origin + path);
       await isReady(page);
@@ -200,13 +199,6 @@ describe('the address that the page is opened under', () => {
       assert.deepEqual(world.faults, []);
     });
   }
-
-  test('any address of a host that gives the page for all of them', async () => {
-    const page = await visit({ '/one': () => index, '/one/': () => index, '/one/app.js': () => index }, { path: 'one', ready: false });
-    world.faults.length = 0;
-    await page.waitForSelector('#result[data-ready]').catch(() => {});
-    assert.equal((await describePhoto(page)).state, 'done');
-  });
 
   test('a file on the disk: says that it needs a web server', async () => {
     world = await open({ browser, doctored: {} });

@@ -53,7 +53,7 @@ describe('the words that are seen', () => {
     assert.deepEqual(await said(), [shown]);
   });
 
-  for (const [name, words] of [['absent', undefined], ['empty', []], ['not sure enough', [{ word: 'dog', probability: 0.2 }]]]) {
+  for (const [name, words] of [['absent', null], ['empty', []], ['not sure enough', [{ word: 'dog', probability: 0.2 }]]]) {
     test(`${name}: nothing is there`, async () => {
       await resultOf(page, choose(WORDS));
       await page.evaluate(() => delete window.words);
