@@ -12,7 +12,7 @@ import { PLATFORM, PLATFORM_WITHOUT_WORKER, installFaults } from './platform.mjs
 /** The package's time limit while something is broken, and while nothing is; milliseconds. */
 const TIMEOUT = { broken: 700, whole: 30_000 };
 /** Nothing may take longer, however busy the machine is: several steps, one after the other, may each use up theirs. */
-const END = 60_000;
+const END = 150_000;
 /** Pages at a time: most of the time they wait. */
 const SIDE_BY_SIDE = 6;
 
