@@ -127,13 +127,7 @@ pub struct Head<'a> {
 /// # Errors
 /// If a text stream is asked for and there is none, or the network cannot read it.
 pub fn objective<'a>(context: &'a Context<'a>, stage: &'a CaptionStage) -> Result<Box<dyn Objective + 'a>> {
-    let plan = Plan {
-        seed: context.recipe.seed,
-        batch_images: stage.schedule.batch,
-        encoder: context.recipe.model.encoder.clone(),
-        views: stage.views.clone(),
-        pairing: None,
-    };
+    let plan = context.plan(&stage.schedule, &stage.views, None);
     let mut head = None;
     if context.folds.is_some() {
         let (folds, targets) = head_of(context)?;

@@ -222,13 +222,7 @@ pub fn sharpen(parameters: &Parameters, temperature: f64) -> Result<()> {
 /// # Errors
 /// If the network cannot be sharpened.
 pub fn objective<'a>(context: &'a Context<'a>, stage: &'a ScstStage) -> Result<Box<dyn Objective + 'a>> {
-    let plan = Plan {
-        seed: context.recipe.seed,
-        batch_images: stage.schedule.batch,
-        encoder: context.recipe.model.encoder.clone(),
-        views: stage.views.clone(),
-        pairing: None,
-    };
+    let plan = context.plan(&stage.schedule, &stage.views, None);
     let references = References::new(&context.inputs.train);
     sharpen(context.parameters, stage.temperature)?;
     Ok(Box::new(Scst { context, stage, plan, references, batches: None }))

@@ -1,7 +1,10 @@
 //! Small weights that were never trained, small pictures, and the program.
 
+// Each test program uses a part of it.
+#![allow(dead_code)]
+
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use candle_core::{Device, Tensor};
@@ -10,8 +13,8 @@ use soli::model::expected_tensors;
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Provenance, Weights};
 
-/// Writes `random.safetensors` into `folder`.
-pub fn weights_file(folder: &Path) {
+/// Writes `random.safetensors` into `folder` and says where it is.
+pub fn weights_file(folder: &Path) -> PathBuf {
     let config: ModelConfig = serde_json::from_str(
         r#"{"encoder": {"input_side": 32}, "decoder": {"layers": 1, "width": 16, "heads": 2, "ffn_width": 32,
             "max_tokens": 6, "vocab_size": 8}}"#,
@@ -31,7 +34,9 @@ pub fn weights_file(folder: &Path) {
     let vocabulary = Vocabulary::new(["a", "dog", "runs", "far", "."].map(String::from).to_vec()).unwrap();
     let weights =
         Weights { config, vocabulary, provenance: Provenance::default(), confidence: None, tensors };
-    std::fs::write(folder.join("random.safetensors"), weights.to_bytes(Precision::Int8).unwrap()).unwrap();
+    let path = folder.join("random.safetensors");
+    std::fs::write(&path, weights.to_bytes(Precision::Int8).unwrap()).unwrap();
+    path
 }
 
 /// A PNG file whose noise depends on `seed`; some 5 kB.
