@@ -9,7 +9,7 @@ use soli::vocab::{SPECIAL_TOKENS, Vocabulary, VocabularyError};
 use soli::weights::Weights;
 
 use crate::backbone::identity_norm;
-use crate::concepts::{FOLDS, PREFIX};
+use crate::concepts::{FOLDS, FOLDS_PREFIX};
 use crate::config::Recipe;
 use crate::fold::fold;
 use crate::optimiser::is_trunk;
@@ -65,7 +65,7 @@ pub fn load(parameters: &Parameters, weights: &Weights) -> Result<()> {
             ["norm.gamma", "norm.beta", "hidden.weight", "hidden.bias", "output.weight", "output.bias"]
         {
             if let Some(value) = values.get(&format!("concepts.{part}")).cloned() {
-                values.insert(format!("{PREFIX}{fold}.{part}"), value);
+                values.insert(format!("{FOLDS_PREFIX}{fold}.{part}"), value);
             }
         }
     }
