@@ -82,9 +82,14 @@ export type CaptionAllResult<Source> = {
   readonly source: Source;
 } & ({ readonly caption: Caption; readonly error: null } | { readonly caption: null; readonly error: Error });
 
+/** What kind of picture it is. Only photographs and drawings are described; of the others the caption says what they are. */
+export type Kind = 'photograph' | 'drawing' | 'text' | 'chart' | 'interface' | 'blank';
+
 export interface Caption {
   /** The caption, lower case, without a full stop. */
   text: string;
+  /** What kind of picture it is; `null` from weights that do not tell. */
+  kind?: Kind | null;
   /** Mean log-probability of the tokens, the end included: 0 is certain, more negative is less sure. */
   score: number;
   /** The words and punctuation marks, in order. */
@@ -94,6 +99,11 @@ export interface Caption {
    * were not calibrated.
    */
   confidence: number | null;
+  /**
+   * How the caption can be told: as it is ('likely', from 0.5), as a guess ('unsure', from 0.25), or not at all ('no');
+   * `null` if the weights were not calibrated.
+   */
+  certainty?: 'likely' | 'unsure' | 'no' | null;
   /** Things that the network sees, the surest first, each with its probability, 0 to 1; absent from networks that name none. */
   words?: { word: string; probability: number }[];
   /** Milliseconds from pixels to words; decoding the picture and waiting for other captions are not counted. */
@@ -219,8 +229,12 @@ export function confidence(caption: Pick<Caption, 'score'> & Partial<Pick<Captio
  */
 export function wordsSeen(caption: Partial<Pick<Caption, 'words'>> | null): { word: string; probability: number }[];
 
-/** A caption as an English sentence, "May show: a dog." below the threshold (a confidence); '' if it has no words. */
+/**
+ * A caption as an English sentence: "A dog runs.", "May show: a dog runs." below the threshold (a confidence), "Perhaps: dog,
+ * grass." (the words seen) where more than three of four captions are wrong, "Looks like a page of text." of what is no
+ * photograph; '' if there is nothing to tell.
+ */
 export function sentence(
-  caption: Pick<Caption, 'text' | 'score'> & Partial<Pick<Caption, 'confidence'>>,
+  caption: Pick<Caption, 'text' | 'score'> & Partial<Pick<Caption, 'confidence' | 'kind' | 'words'>>,
   options?: { threshold?: number },
 ): string;

@@ -1,6 +1,12 @@
 /** Below this confidence a caption is worded as a guess. */
 export const UNSURE_BELOW = 0.5;
 
+/** Below this one it is not told at all: more than three of four such captions are wrong. */
+const UNTOLD_BELOW = 0.25;
+
+/** Kinds of pictures that are named, not described: their caption says what they are. */
+const NAMED = new Set(['text', 'chart', 'interface', 'blank']);
+
 /**
  * How far a caption can be trusted, between 0 and 1: the measured probability that it is about right, or, from weights
  * that were not calibrated, the (geometric) mean probability of its words.
@@ -22,14 +28,26 @@ function withArticles(text) {
 }
 
 /**
- * A caption as a sentence for people; '' if there are no words. A doubtful one says so: people who cannot see the
- * picture trust captions too much otherwise.
+ * A caption as a sentence for people; '' if there are no words. A doubtful one says so, and of one that is more likely
+ * wrong than a guess may be only the words are told that the network sees: people who cannot see the picture trust
+ * captions too much otherwise.
  */
 export function sentence(caption, { threshold = UNSURE_BELOW } = {}) {
   if (!caption.text) return '';
   const text = withArticles(caption.text);
-  if (confidence(caption) < threshold) return `May show: ${text}.`;
+  if (NAMED.has(caption.kind)) return `Looks like ${text}.`;
+  const sure = confidence(caption);
+  // Only a measured confidence can say that something is wrong; and who wants no doubts (0) gets none.
+  if (typeof caption.confidence === 'number' && sure < Math.min(UNTOLD_BELOW, threshold)) return perhaps(caption);
+  if (sure < threshold && caption.kind !== 'drawing') return `May show: ${text}.`;
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
+}
+
+/** What remains of a caption that is not told. */
+function perhaps(caption) {
+  const words = wordsSeen(caption).map((seen) => seen.word);
+  if (caption.kind === 'drawing') return words.length > 0 ? `A drawing, perhaps: ${words.join(', ')}.` : 'A drawing.';
+  return words.length > 0 ? `Perhaps: ${words.join(', ')}.` : '';
 }
 
 /** A word that the network sees is told from this probability on; so many at most. */

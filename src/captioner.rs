@@ -2,10 +2,11 @@
 
 use std::sync::Mutex;
 
-use crate::confidence::{Confidence, support};
+use crate::confidence::{Certainty, Confidence, Signs, size, support};
 use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::image::{ImageError, Rgba, to_square};
+use crate::kind::Kind;
 use crate::likeliest::Likeliest;
 use crate::packed::{Network, Scratch};
 use crate::search::{Hypothesis, SearchOptions, search_with};
@@ -14,6 +15,9 @@ use crate::weights::{Provenance, Weights, WeightsFile};
 
 /// Widest beam that can be asked for.
 pub const MAX_BEAM: usize = 8;
+
+/// Highest confidence in what a drawing is said to show: people are agreed on photographs, and nothing else was measured.
+const MOST_OF_A_DRAWING: f32 = 0.49;
 
 /// How to caption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,18 +37,22 @@ impl Default for CaptionOptions {
 /// What was said of a picture.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Caption {
-    /// The caption as text: lower case, no full stop.
+    /// The caption as text: lower case, no full stop. Of a picture that is no photograph it says what it is instead.
     pub text: String,
-    /// Mean log-probability of the tokens, the end included; at most 0, the higher the surer.
+    /// What kind of picture it is; `None` if the weights were not fitted to tell.
+    pub kind: Option<Kind>,
+    /// Mean log-probability of the tokens, the end included, or the logarithm of how probable the kind is; at most 0, the
+    /// higher the surer.
     pub score: f32,
     /// The words in order.
     pub tokens: Vec<String>,
     /// The probability, 0 to 1, that the caption is about right; `None` if the weights were not calibrated.
     pub confidence: Option<f32>,
-    /// How far the caption says what the picture was seen to show: the mean probability of its words that are looked for, 0
-    /// to 1.
+    /// How the caption can be told; `None` if the weights were not calibrated.
+    pub certainty: Option<Certainty>,
+    /// What the confidence follows from; `None` where no description was looked for, or the weights were not calibrated.
     #[serde(skip)]
-    pub support: f32,
+    pub signs: Option<Signs>,
     /// The words that the picture most likely shows, the likeliest first; empty if the weights do not look for words.
     pub words: Vec<Word>,
 }
@@ -128,15 +136,69 @@ impl Captioner {
         let pixels = self.pixels(image)?;
         let options = SearchOptions { beam: options.beam, max_tokens };
         Ok(self.with_scratch(|scratch| {
-            let mut generation = self.network.start(&pixels, options.beam, scratch);
-            let Ok(hypothesis) = search_with(&mut generation, options);
+            self.network.embed(&pixels, scratch);
+            let kind = self.kind(scratch);
+            if let Some((kind, probability, sentence)) =
+                kind.and_then(|(kind, probability)| Some((kind, probability, kind.sentence()?)))
+            {
+                return self.name(kind, probability, sentence);
+            }
+            let Ok(hypothesis) =
+                search_with(&mut self.network.start_embedded(options.beam, scratch), options);
             let likeliest = self.network.words(scratch);
-            let support = likeliest.map_or(0.0, |words| support(&hypothesis.tokens, self.concepts(), words));
-            let confidence = self.confidence.as_ref().map(|confidence| {
-                confidence.probability(hypothesis.score(), self.network.embeddings(scratch), support)
+            let signs = self.confidence.as_ref().map(|confidence| Signs {
+                score: hypothesis.score(),
+                unfamiliarity: confidence.unfamiliarity(self.network.embeddings(scratch)),
+                support: likeliest.map_or(0.0, |words| support(&hypothesis.tokens, self.concepts(), words)),
+                size: size(image.width(), image.height()),
             });
-            self.describe(&hypothesis, confidence, support, likeliest)
+            self.describe(&hypothesis, kind.map(|(kind, _)| kind), signs, likeliest)
         }))
+    }
+
+    /// The pooled features, layer-normed, that the picture's kind is read from; `None` if the network looks for no words.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the picture cannot be used.
+    pub fn pooled(&self, image: &Rgba) -> Result<Option<Vec<f32>>, Error> {
+        let pixels = self.pixels(image)?;
+        Ok(self.with_scratch(|scratch| {
+            self.network.embed(&pixels, scratch);
+            self.network.pooled(scratch).map(<[f32]>::to_vec)
+        }))
+    }
+
+    /// The mean over a picture's cells of what the decoder reads of them: what familiarity is measured on.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the picture cannot be used.
+    pub fn mean_embedding(&self, image: &Rgba) -> Result<Vec<f32>, Error> {
+        let pixels = self.pixels(image)?;
+        let width = self.config.decoder.width;
+        Ok(self.with_scratch(|scratch| {
+            self.network.embed(&pixels, scratch);
+            crate::confidence::pooled(self.network.embeddings(scratch), width)
+        }))
+    }
+
+    /// The kind of the picture that was embedded last, with its probability, if the weights can tell.
+    fn kind(&self, scratch: &Scratch) -> Option<(Kind, f32)> {
+        let kinds = self.confidence.as_ref()?.kinds.as_ref()?;
+        Some(kinds.choose(&kinds.probabilities(self.network.pooled(scratch)?)))
+    }
+
+    /// What is said of a picture that is not described.
+    fn name(&self, kind: Kind, probability: f32, sentence: &str) -> Caption {
+        Caption {
+            text: sentence.to_owned(),
+            kind: Some(kind),
+            score: probability.max(f32::MIN_POSITIVE).ln(),
+            tokens: sentence.split(' ').map(str::to_owned).collect(),
+            confidence: Some(probability),
+            certainty: Some(Certainty::of(probability)),
+            signs: None,
+            words: Vec::new(),
+        }
     }
 
     /// What the trunk sees in a picture: features of its cells, row by row, channels last.
@@ -172,8 +234,8 @@ impl Captioner {
     fn describe(
         &self,
         hypothesis: &Hypothesis,
-        confidence: Option<f32>,
-        support: f32,
+        kind: Option<Kind>,
+        signs: Option<Signs>,
         likeliest: Option<&Likeliest>,
     ) -> Caption {
         let tokens = self.concepts();
@@ -186,13 +248,20 @@ impl Captioner {
                 })
                 .collect()
         });
+        // A drawing is described as what it might show, and never surely.
+        let drawn = kind == Some(Kind::Drawing);
+        let confidence = self.confidence.as_ref().zip(signs).map(|(c, signs)| c.probability(&signs));
+        let confidence = confidence.map(|p| if drawn { p.min(MOST_OF_A_DRAWING) } else { p });
+        let text = self.vocabulary.decode(&hypothesis.tokens);
         let word = |id: &u32| self.vocabulary.word(*id).unwrap_or_default().to_string();
         Caption {
-            text: self.vocabulary.decode(&hypothesis.tokens),
+            text: if drawn { format!("a drawing, perhaps of {text}") } else { text },
+            kind,
             score: hypothesis.score(),
             tokens: hypothesis.tokens.iter().map(word).collect(),
             confidence,
-            support,
+            certainty: confidence.map(Certainty::of),
+            signs,
             words: seen,
         }
     }

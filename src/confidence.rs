@@ -7,7 +7,37 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kind::{KindHead, KindHeadError};
 use crate::likeliest::Likeliest;
+
+/// From this probability on a caption is told as it is.
+pub const LIKELY: f32 = 0.5;
+
+/// From this probability on a caption is told as a guess, below it not at all.
+pub const UNSURE: f32 = 0.25;
+
+/// How a caption can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Certainty {
+    /// More likely wrong than a guess may be: not to be told.
+    No,
+    /// As a guess.
+    Unsure,
+    /// As it is.
+    Likely,
+}
+
+impl Certainty {
+    /// That of a probability that a caption is about right, 0 to 1.
+    pub fn of(probability: f32) -> Self {
+        match probability {
+            p if p >= LIKELY => Self::Likely,
+            p if p >= UNSURE => Self::Unsure,
+            _ => Self::No,
+        }
+    }
+}
 
 /// The calibration of one set of weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,8 +53,14 @@ pub struct Confidence {
     /// Weight of the [`support`] that the caption has in the words that the concept head found.
     #[serde(default)]
     pub support: f32,
+    /// Weight of the picture's [`size`].
+    #[serde(default)]
+    pub size: f32,
     /// Added to all.
     pub bias: f32,
+    /// Tells photographs from other pictures.
+    #[serde(default)]
+    pub kinds: Option<KindHead>,
 }
 
 /// What the numbers of a [`Confidence`] have to be.
@@ -41,14 +77,35 @@ pub enum ConfidenceError {
     /// A number that nothing can be computed with.
     #[error("the confidence's {0} must be finite{1}")]
     Number(&'static str, &'static str),
+    /// The classifier of kinds does not fit.
+    #[error(transparent)]
+    Kinds(#[from] KindHeadError),
+}
+
+/// What a captioner knows of a caption and its picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Signs {
+    /// The caption's score, at most 0.
+    pub score: f32,
+    /// How strange the picture is, see [`unfamiliarity`].
+    pub unfamiliarity: f32,
+    /// How far the words that were seen bear the caption out, see [`support`].
+    pub support: f32,
+    /// How large the picture is, see [`size`].
+    pub size: f32,
+}
+
+/// The logarithm of a picture's shorter side over 224 pixels, at most 0: what is larger shows no more to this network.
+pub fn size(width: u32, height: u32) -> f32 {
+    (width.min(height).clamp(1, 224) as f32 / 224.0).ln()
 }
 
 impl Confidence {
-    /// Checks the numbers for a network whose embeddings have `width` channels.
+    /// Checks the numbers for a network whose embeddings have `width` channels and whose pooled features have `channels`.
     ///
     /// # Errors
     /// [`ConfidenceError`].
-    pub fn validate(&self, width: usize) -> Result<(), ConfidenceError> {
+    pub fn validate(&self, width: usize, channels: usize) -> Result<(), ConfidenceError> {
         for values in [&self.mean, &self.deviation] {
             if values.len() != width {
                 return Err(ConfidenceError::Width { expected: width, found: values.len() });
@@ -58,24 +115,25 @@ impl Confidence {
             if values.iter().all(|v| v.is_finite()) { Ok(()) } else { Err(ConfidenceError::Number(name, "")) }
         };
         all("mean", &self.mean)?;
-        all("weights", &[self.score, self.unfamiliarity, self.support, self.bias])?;
+        all("weights", &[self.score, self.unfamiliarity, self.support, self.size, self.bias])?;
         if !self.deviation.iter().all(|v| v.is_finite() && *v > 0.0) {
             return Err(ConfidenceError::Number("deviation", " and above 0"));
         }
-        Ok(())
+        self.kinds.as_ref().map_or(Ok(()), |kinds| Ok(kinds.validate(channels)?))
     }
 
-    /// The probability, 0 to 1, that a caption with this `score` is about right, given the picture's `embeddings`
-    /// (latents * width values, the width last) and the caption's [`support`].
-    pub fn probability(&self, score: f32, embeddings: &[f32], support: f32) -> f32 {
-        let unfamiliarity = unfamiliarity(&self.mean, &self.deviation, &pooled(embeddings, self.mean.len()));
-        self.of_signs(score, unfamiliarity, support)
+    /// How strange a picture with these `embeddings` (latents * width values, the width last) is, see [`unfamiliarity`].
+    pub fn unfamiliarity(&self, embeddings: &[f32]) -> f32 {
+        unfamiliarity(&self.mean, &self.deviation, &pooled(embeddings, self.mean.len()))
     }
 
-    /// [`Confidence::probability`] with the [`unfamiliarity`] known.
-    pub fn of_signs(&self, score: f32, unfamiliarity: f32, support: f32) -> f32 {
-        let logit =
-            self.score * score + self.unfamiliarity * unfamiliarity + self.support * support + self.bias;
+    /// The probability, 0 to 1, that a caption is about right.
+    pub fn probability(&self, signs: &Signs) -> f32 {
+        let logit = self.score * signs.score
+            + self.unfamiliarity * signs.unfamiliarity
+            + self.support * signs.support
+            + self.size * signs.size
+            + self.bias;
         1.0 / (1.0 + (-logit).exp())
     }
 }
@@ -121,16 +179,35 @@ mod tests {
             score: 2.0,
             unfamiliarity: -1.0,
             support: 3.0,
+            size: 0.5,
             bias: 0.5,
+            kinds: None,
         }
     }
 
     #[test]
-    fn the_probability_is_the_logistic_of_score_and_unfamiliarity() {
+    fn the_probability_is_the_logistic_of_all_signs() {
         // The mean embedding is (5, 1): two deviations off in both channels, so ln 4.
-        let p = confidence().probability(-1.0, &[4.0, 0.0, 6.0, 2.0], 0.2);
-        let expected = 1.0 / (1.0 + f64::exp(-(-2.0 - 4f64.ln() + 0.6 + 0.5)));
+        let unfamiliarity = confidence().unfamiliarity(&[4.0, 0.0, 6.0, 2.0]);
+        let signs = Signs { score: -1.0, unfamiliarity, support: 0.2, size: size(112, 300) };
+        let p = confidence().probability(&signs);
+        let expected = 1.0 / (1.0 + f64::exp(-(-2.0 - 4f64.ln() + 0.6 - 0.5 * 2f64.ln() + 0.5)));
         assert!((f64::from(p) - expected).abs() < 1e-6, "{p} {expected}");
+    }
+
+    #[test]
+    fn larger_pictures_show_no_more_and_none_is_endless() {
+        assert_eq!(size(224, 300), 0.0);
+        assert_eq!(size(4000, 3000), 0.0);
+        assert!(size(25, 300) < size(50, 50));
+        assert!(size(0, 0).is_finite());
+    }
+
+    #[test]
+    fn certainty_follows_the_probability() {
+        let of = |p| Certainty::of(p);
+        assert_eq!((of(0.5), of(0.49), of(0.25), of(0.2)), (Certainty::Likely, Certainty::Unsure, Certainty::Unsure, Certainty::No));
+        assert_eq!(of(f32::NAN), Certainty::No);
     }
 
     #[test]
@@ -146,8 +223,8 @@ mod tests {
     #[test]
     fn bad_numbers_are_named() {
         let good = confidence();
-        assert_eq!(good.validate(2), Ok(()));
-        assert_eq!(good.validate(3), Err(ConfidenceError::Width { expected: 3, found: 2 }));
+        assert_eq!(good.validate(2, 9), Ok(()));
+        assert_eq!(good.validate(3, 9), Err(ConfidenceError::Width { expected: 3, found: 2 }));
         for (change, part) in [
             (
                 Box::new(|c: &mut Confidence| c.deviation[0] = 0.0) as Box<dyn Fn(&mut Confidence)>,
@@ -158,7 +235,7 @@ mod tests {
         ] {
             let mut bad = good.clone();
             change(&mut bad);
-            assert!(bad.validate(2).unwrap_err().to_string().contains(part));
+            assert!(bad.validate(2, 9).unwrap_err().to_string().contains(part));
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod encoder;
 pub mod error;
 pub mod image;
 pub mod kernels;
+pub mod kind;
 pub mod likeliest;
 pub mod model;
 pub mod packed;

@@ -47,16 +47,6 @@ struct Info<'a> {
     provenance: &'a Provenance,
 }
 
-/// A finished caption, as JavaScript sees it.
-#[derive(Serialize)]
-struct Output {
-    text: String,
-    score: f32,
-    tokens: Vec<String>,
-    confidence: Option<f32>,
-    words: Vec<crate::captioner::Word>,
-}
-
 #[wasm_bindgen]
 impl WebCaptioner {
     /// Reads a whole weights file.
@@ -69,8 +59,8 @@ impl WebCaptioner {
     }
 
     /// Captions one picture: `rgba` holds `width * height` pixels of four bytes, row by row from the top, alpha not
-    /// premultiplied. `options` is `undefined` or `{ beam, maxTokens }`. Gives `{ text, score, tokens, confidence,
-    /// words }`.
+    /// premultiplied. `options` is `undefined` or `{ beam, maxTokens }`. Gives `{ text, kind, score, tokens,
+    /// confidence, certainty, words }`.
     ///
     /// # Errors
     /// Throws with the code `invalid-image` (sizes that do not fit), `invalid-options` or `internal`.
@@ -86,13 +76,7 @@ impl WebCaptioner {
         let caption = image
             .and_then(|image| self.0.caption(&image, &options))
             .map_err(|error| thrown(error.code(), &error))?;
-        to_js(&Output {
-            text: caption.text,
-            score: caption.score,
-            tokens: caption.tokens,
-            confidence: caption.confidence,
-            words: caption.words,
-        })
+        to_js(&caption)
     }
 
     /// What the trunk sees in a picture given as to [`WebCaptioner::caption`]: a `Float32Array` of the features of its

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::confidence::Confidence;
 use crate::config::ModelConfig;
+use crate::encoder::HEAD_CHANNELS;
 use crate::model::expected_tensors;
 use crate::vocab::Vocabulary;
 
@@ -269,7 +270,7 @@ fn check_confidence(config: &ModelConfig, confidence: Option<&Confidence>) -> Re
         key: key::CONFIDENCE,
         reason: e.to_string(),
     };
-    confidence.map_or(Ok(()), |confidence| confidence.validate(config.decoder.width).map_err(bad))
+    confidence.map_or(Ok(()), |confidence| confidence.validate(config.decoder.width, HEAD_CHANNELS).map_err(bad))
 }
 
 /// The vocabulary has to fill the output matrix exactly.

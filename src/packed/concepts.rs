@@ -41,6 +41,11 @@ impl Scratch {
     pub fn likeliest(&self) -> &Likeliest {
         &self.likeliest
     }
+
+    /// The pooled features of the picture that was read last, layer-normed: what classifiers read.
+    pub fn pooled(&self) -> &[f32] {
+        &self.normed[..HEAD_CHANNELS.min(self.normed.len())]
+    }
 }
 
 impl Concepts {

@@ -143,12 +143,26 @@ impl Network {
         self.concepts.as_ref().map(|_| scratch.concepts.likeliest())
     }
 
+    /// The pooled features, layer-normed, of the picture that was last embedded or started in this scratch; none if the
+    /// network does not look for words.
+    pub fn pooled<'s>(&self, scratch: &'s Scratch) -> Option<&'s [f32]> {
+        self.concepts.as_ref().map(|_| scratch.concepts.pooled())
+    }
+
     /// Prepares to describe a picture with at most `beams` beams.
     ///
     /// # Panics
     /// If there are fewer pixels than (side, side, RGB).
     pub fn start<'a>(&'a self, rgb: &[u8], beams: usize, scratch: &'a mut Scratch) -> Generation<'a> {
         self.embed(rgb, scratch);
+        self.start_embedded(beams, scratch)
+    }
+
+    /// [`Network::start`] for the picture that was last embedded in this scratch.
+    ///
+    /// # Panics
+    /// If there was none.
+    pub fn start_embedded<'a>(&'a self, beams: usize, scratch: &'a mut Scratch) -> Generation<'a> {
         let memory = &scratch.embeddings[..self.memory_rows * self.width];
         self.decoder.start(memory, beams, &mut scratch.decoder)
     }

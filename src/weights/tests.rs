@@ -78,6 +78,8 @@ fn small() -> Weights {
             score: 1.0,
             unfamiliarity: -2.0,
             support: 1.5,
+            size: 0.75,
+            kinds: None,
             bias: 0.25,
         }),
         provenance: Provenance {

@@ -505,6 +505,36 @@ describe('the package', () => {
     });
   });
 
+  test('a sentence follows from kind and certainty', async () => {
+    const worded = await page.evaluate(() => {
+      const { sentence } = soliModule;
+      const of = (more, options) => sentence({ text: 'a dog runs', score: -1, ...more }, options);
+      const words = [{ word: 'grass', probability: 0.4 }, { word: 'dog', probability: 0.6 }, { word: 'sky', probability: 0.1 }];
+      return [
+        of({ confidence: 0.2, words }),
+        of({ confidence: 0.2, words: [] }),
+        of({ confidence: 0.2, words }, { threshold: 0 }),
+        of({ confidence: 0.2, words, kind: 'drawing' }),
+        of({ confidence: 0.4, kind: 'photograph' }),
+        sentence({ text: 'a drawing, perhaps of a orange cat', score: -1, confidence: 0.4, kind: 'drawing' }),
+        sentence({ text: 'a page of text', score: -3, confidence: 0.3, kind: 'text', words: [] }),
+        sentence({ text: 'a screenshot', score: -0.1, confidence: 0.9, kind: 'interface' }),
+        of({ confidence: 0.8, kind: null }),
+      ];
+    });
+    assert.deepEqual(worded, [
+      'Perhaps: dog, grass.',
+      '',
+      'A dog runs.',
+      'A drawing, perhaps: dog, grass.',
+      'May show: a dog runs.',
+      'A drawing, perhaps of an orange cat.',
+      'Looks like a page of text.',
+      'Looks like a screenshot.',
+      'A dog runs.',
+    ]);
+  });
+
   test('a sentence says when it is a guess', async () => {
     const worded = await page.evaluate(() => {
       const { sentence, confidence } = soliModule;

@@ -1,52 +1,54 @@
-//! Fits [`Confidence`]: how likely a caption is to be about right, from its score and how unfamiliar the picture is.
+//! Fits [`Confidence`]: how likely a caption is to be right, from what the captioner knows of it and its picture.
 //!
-//! A caption counts as about right if its own CIDEr against people's captions is at least [`RIGHT`]; of pictures that
-//! are no photographs no caption is. Pictures of every other place in the list are fitted on, the others only measured.
+//! Right is what [`is_right`] says; of pictures that are no photographs no description is. Pictures of every other place in
+//! the list are fitted on, the others only measured.
 
-use std::path::PathBuf;
+use std::fmt;
 
 use anyhow::{Context as _, Result, ensure};
-use candle_core::{Device, Tensor};
 use image::RgbImage;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use soli::captioner::{CaptionOptions, Captioner};
-use soli::confidence::{Confidence, pooled, unfamiliarity};
-use soli::encoder::Form;
-use soli::model::Model;
+use soli::captioner::{Caption, CaptionOptions, Captioner};
+use soli::confidence::{Certainty, Confidence, Signs};
+use soli::kind::KindHead;
 use soli::weights::Weights;
 
 use crate::data::decode::{self, Picture};
-use crate::data::views::{Versions, Views, input};
+use crate::data::views::{Versions, Views};
 use crate::data::{Example, nonphotos};
-use crate::metrics;
 use crate::regression::logistic_regression;
-
-/// Least CIDEr (1 is 100 in tables) of a caption that is about right: it then shares its subject and more with what
-/// people said. About half of what people reach against each other.
-pub const RIGHT: f64 = 0.4;
+use crate::right::is_right;
 
 /// Widths in pixels at which each picture is captioned.
 const WIDTHS: [usize; 4] = [224, 100, 50, 25];
+
 /// Training pictures whose embeddings say what is familiar.
 const FAMILIAR: usize = 1000;
-/// Pictures that are no photographs, for each ten captions of photographs.
+
+/// Drawn pictures that are no photographs, for each ten captions of photographs.
 const NON_PHOTOS: usize = 2;
 
+/// A data set to calibrate on.
+pub struct Set {
+    /// Its name, for the report.
+    pub name: String,
+    /// Pictures that the network learned from.
+    pub train: Vec<Example>,
+    /// Pictures that it did not.
+    pub dev: Vec<Example>,
+}
+
 /// One caption: what is known of it, and whether it is right.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// Its score.
-    pub score: f32,
-    /// How unfamiliar the picture is.
-    pub unfamiliarity: f32,
-    /// How far the concept head saw what the caption says.
-    pub support: f32,
-    /// Whether it is about right.
+    /// What the confidence is computed from.
+    pub signs: Signs,
+    /// Whether it is right.
     pub right: bool,
-    /// Whether the picture is a photograph.
-    pub photo: bool,
+    /// Place of its data set, and its width in pixels; `None` of a picture that is no photograph.
+    pub of: Option<(usize, usize)>,
 }
 
 /// A calibration and what it is worth on trials that it was not fitted on.
@@ -55,59 +57,57 @@ pub struct Calibrated {
     pub confidence: Confidence,
     /// The trials that were not fitted on, each with its probability.
     pub held_out: Vec<(Trial, f32)>,
+    names: Vec<String>,
 }
 
-/// Fits the confidence of `weights` on the dev pictures of data sets, each given by its training and its dev pictures.
+/// Fits the confidence of `weights` on the dev pictures of data sets; what `kinds` refuses is no trial.
 ///
 /// # Errors
 /// If no picture can be read or the weights do not fit.
-pub fn calibrate(weights: &Weights, sets: &[(Vec<Example>, Vec<Example>)]) -> Result<Calibrated> {
-    let vb =
-        candle_nn::VarBuilder::from_tensors(weights.tensors.clone(), candle_core::DType::F32, &Device::Cpu);
-    let model = Model::new(vb, &weights.config, Form::Inference)?;
-    let (mean, deviation) = familiar(&model, weights, sets)?;
-    let captioner = Captioner::new(weights.clone())?;
+pub fn calibrate(weights: &Weights, sets: &[Set], kinds: Option<KindHead>) -> Result<Calibrated> {
+    let (mean, deviation) = familiar(&Captioner::new(weights.clone())?, sets)?;
+    let mut confidence = Confidence { mean, deviation, score: 0.0, unfamiliarity: 0.0, support: 0.0, size: 0.0, bias: 0.0, kinds };
+    let captioner = Captioner::new(Weights { confidence: Some(confidence.clone()), ..weights.clone() })?;
     let mut trials = Vec::new();
-    for (_, dev) in sets {
+    for (place, set) in sets.iter().enumerate() {
         for width in WIDTHS {
-            trials.extend(photos(&captioner, &model, weights, dev, width, &mean, &deviation)?);
+            let of_width = set.dev.par_iter().map(|example| {
+                let picture = decode::load(&example.image)?.shrunk(width)?;
+                let caption = captioner.caption(&picture.rgba(), &CaptionOptions::default())?;
+                Ok(trial(&caption, is_right(&caption.text, &example.captions), Some((place, width))))
+            });
+            trials.extend(of_width.collect::<Result<Vec<_>>>()?.into_iter().flatten());
         }
     }
-    let count = trials.len() * NON_PHOTOS / 10;
-    let drawn: Vec<RgbImage> =
-        (0..count).map(|i| nonphotos::draw(&mut ChaCha8Rng::seed_from_u64(i as u64))).collect();
-    let others: Vec<Trial> = drawn
-        .par_iter()
-        .map(|picture| {
-            let looked = look(&captioner, &model, weights, picture, &mean, &deviation)?;
-            Ok(looked.trial(false, false))
-        })
-        .collect::<Result<_>>()?;
-    trials.extend(others);
-    let half = |start| trials.iter().skip(start).step_by(2).copied().collect::<Vec<Trial>>();
+    let drawn = (0..trials.len() * NON_PHOTOS / 10).into_par_iter().map(|i| {
+        let picture = nonphotos::draw(&mut ChaCha8Rng::seed_from_u64(i as u64));
+        let caption = captioner.caption(&Picture::from(&picture).rgba(), &CaptionOptions::default())?;
+        Ok(trial(&caption, false, None))
+    });
+    trials.extend(drawn.collect::<Result<Vec<_>>>()?.into_iter().flatten());
+    let half = |start| trials.iter().skip(start).step_by(2).cloned().collect::<Vec<Trial>>();
     let (fitted, held) = (half(0), half(1));
-    let signs = |t: &Trial| [1.0, t.score.into(), t.unfamiliarity.into(), t.support.into()];
-    let rows: Vec<([f64; 4], bool)> = fitted.iter().map(|t| (signs(t), t.right)).collect();
-    let [bias, score, unfamiliarity, support] =
+    let row = |s: &Signs| [1.0, s.score.into(), s.unfamiliarity.into(), s.support.into(), s.size.into()];
+    let rows: Vec<([f64; 5], bool)> = fitted.iter().map(|t| (row(&t.signs), t.right)).collect();
+    let [bias, score, unfamiliarity, support, size] =
         logistic_regression(&rows).context("no confidence can be fitted")?.map(|weight| weight as f32);
-    let confidence = Confidence { mean, deviation, score, unfamiliarity, support, bias };
-    let probability = |t: &Trial| confidence.of_signs(t.score, t.unfamiliarity, t.support);
-    let held_out = held.into_iter().map(|trial| (trial, probability(&trial))).collect();
-    Ok(Calibrated { confidence, held_out })
+    confidence = Confidence { score, unfamiliarity, support, size, bias, ..confidence };
+    let held_out = held.into_iter().map(|trial| (trial.clone(), confidence.probability(&trial.signs))).collect();
+    Ok(Calibrated { confidence, held_out, names: sets.iter().map(|set| set.name.clone()).collect() })
+}
+
+fn trial(caption: &Caption, right: bool, of: Option<(usize, usize)>) -> Option<Trial> {
+    caption.signs.map(|signs| Trial { signs, right, of })
 }
 
 /// Mean and standard deviation of the mean embeddings of training pictures at all sizes.
-fn familiar(
-    model: &Model,
-    weights: &Weights,
-    sets: &[(Vec<Example>, Vec<Example>)],
-) -> Result<(Vec<f32>, Vec<f32>)> {
+fn familiar(captioner: &Captioner, sets: &[Set]) -> Result<(Vec<f32>, Vec<f32>)> {
     let views = Views { degraded: 0.7, versions: Versions::AnySize, damaged: 0.1, ..Views::PLAIN };
     // As many of each set, whatever their sizes.
     let share = FAMILIAR.div_ceil(sets.len().max(1));
-    let of_set = |(train, _): &'_ (Vec<Example>, Vec<Example>)| {
-        let step = (train.len() / share).max(1);
-        train.iter().step_by(step).cloned().collect::<Vec<Example>>()
+    let of_set = |set: &'_ Set| {
+        let step = (set.train.len() / share).max(1);
+        set.train.iter().step_by(step).cloned().collect::<Vec<Example>>()
     };
     let some: Vec<Example> = sets.iter().flat_map(of_set).collect();
     let pooled: Vec<Vec<f32>> = some
@@ -115,13 +115,13 @@ fn familiar(
         .enumerate()
         .filter_map(|(i, example)| {
             let picture = decode::load(&example.image).ok()?.rgb();
-            let view = views.one(&picture, false, &mut ChaCha8Rng::seed_from_u64(i as u64));
-            embed(model, weights, &view).ok()
+            let view: RgbImage = views.one(&picture, false, &mut ChaCha8Rng::seed_from_u64(i as u64));
+            captioner.mean_embedding(&Picture::from(&view).rgba()).ok()
         })
         .collect();
     ensure!(pooled.len() > 1, "too few training pictures can be read to know what is familiar");
     let count = pooled.len() as f32;
-    let width = weights.config.decoder.width;
+    let width = captioner.config().decoder.width;
     let mean: Vec<f32> =
         (0..width).map(|c| pooled.iter().map(|values| values[c]).sum::<f32>() / count).collect();
     let deviation = (0..width)
@@ -133,97 +133,76 @@ fn familiar(
     Ok((mean, deviation))
 }
 
-fn embed(model: &Model, weights: &Weights, picture: &RgbImage) -> Result<Vec<f32>> {
-    let side = weights.config.encoder.input_side;
-    let values = input(picture, &weights.config.encoder)?;
-    let pixels = Tensor::from_vec(values, (1, side, side, 3), &Device::Cpu)?;
-    let embeddings = model.embed(&pixels)?.flatten_all()?.to_vec1::<f32>()?;
-    Ok(pooled(&embeddings, weights.config.decoder.width))
+/// Mean difference of what is said and what is found in ten bins of equally many trials, 0 to 1 (Nguyen and O'Connor 2015).
+pub fn calibration_error(trials: &[(f32, bool)]) -> f64 {
+    let mut sorted = trials.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let size = sorted.len().div_ceil(10).max(1);
+    let gap = |bin: &[(f32, bool)]| {
+        let said: f64 = bin.iter().map(|(p, _)| f64::from(*p)).sum();
+        (said - bin.iter().filter(|(_, right)| *right).count() as f64).abs()
+    };
+    sorted.chunks(size).map(gap).sum::<f64>() / sorted.len().max(1) as f64
 }
 
-/// What is known of a picture's caption before it is compared.
-struct Looked {
-    score: f32,
-    unfamiliarity: f32,
-    support: f32,
-    text: String,
-}
-
-impl Looked {
-    fn trial(&self, right: bool, photo: bool) -> Trial {
-        let Self { score, unfamiliarity, support, .. } = *self;
-        Trial { score, unfamiliarity, support, right, photo }
+/// How often a right trial has a higher probability than a wrong one: the area under the ROC curve, ties half.
+pub fn auroc(trials: &[(f32, bool)]) -> f64 {
+    let mut sorted = trials.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut wrong_before, mut sum) = (0.0, 0.0);
+    for equal in sorted.chunk_by(|a, b| a.0 == b.0) {
+        let right = equal.iter().filter(|(_, right)| *right).count() as f64;
+        let wrong = equal.len() as f64 - right;
+        sum += right * (wrong_before + wrong / 2.0);
+        wrong_before += wrong;
     }
+    sum / (wrong_before * (trials.len() as f64 - wrong_before)).max(1.0)
 }
 
-fn look(
-    captioner: &Captioner,
-    model: &Model,
-    weights: &Weights,
-    picture: &RgbImage,
-    mean: &[f32],
-    deviation: &[f32],
-) -> Result<Looked> {
-    let caption = captioner.caption(&Picture::from(picture).rgba(), &CaptionOptions::default())?;
-    let unfamiliarity = unfamiliarity(mean, deviation, &embed(model, weights, picture)?);
-    Ok(Looked { score: caption.score, unfamiliarity, support: caption.support, text: caption.text })
+/// Share of wrong ones, of all trials and of the half with the highest probabilities.
+pub fn risks(trials: &[(f32, bool)]) -> (f64, f64) {
+    let mut sorted = trials.to_vec();
+    sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let wrong = |of: &[(f32, bool)]| of.iter().filter(|(_, right)| !right).count() as f64 / of.len().max(1) as f64;
+    (wrong(&sorted), wrong(&sorted[..sorted.len().div_ceil(2)]))
 }
 
-fn photos(
-    captioner: &Captioner,
-    model: &Model,
-    weights: &Weights,
-    dev: &[Example],
-    width: usize,
-    mean: &[f32],
-    deviation: &[f32],
-) -> Result<Vec<Trial>> {
-    let shrunk = |path: &PathBuf| -> Result<RgbImage> { Ok(decode::load(path)?.shrunk(width)?.rgb()) };
-    let looked: Vec<Looked> = dev
-        .par_iter()
-        .map(|example| look(captioner, model, weights, &shrunk(&example.image)?, mean, deviation))
-        .collect::<Result<_>>()?;
-    let candidates: Vec<String> = looked.iter().map(|looked| looked.text.clone()).collect();
-    let references: Vec<Vec<String>> = dev.iter().map(|example| example.captions.clone()).collect();
-    let (_, scores) = metrics::evaluate_each(&candidates, &references)?;
-    Ok(looked.iter().zip(scores).map(|(looked, scores)| looked.trial(scores.cider >= RIGHT, true)).collect())
-}
-
-impl std::fmt::Display for Calibrated {
-    /// A reliability table of the trials that were not fitted on.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "confidence   captions   said   about right")?;
-        let mut error = 0.0;
-        for bin in 0..5 {
-            let (low, high) = (bin as f32 / 5.0, (bin + 1) as f32 / 5.0);
-            let of: Vec<&(Trial, f32)> =
-                self.held_out.iter().filter(|(_, p)| *p >= low && (*p < high || bin == 4)).collect();
-            if of.is_empty() {
-                continue;
+impl fmt::Display for Calibrated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "captions that were not fitted on    right   said   calibration error   AUROC   wrong, of all and of the surer half")?;
+        let mut line = |name: &str, of: &dyn Fn(&Trial) -> bool| {
+            let some: Vec<(f32, bool)> =
+                self.held_out.iter().filter(|(trial, _)| of(trial)).map(|(trial, p)| (*p, trial.right)).collect();
+            if some.is_empty() {
+                return Ok(());
             }
-            let said = of.iter().map(|(_, p)| f64::from(*p)).sum::<f64>() / of.len() as f64;
-            let right = of.iter().filter(|(t, _)| t.right).count() as f64 / of.len() as f64;
-            error += (said - right).abs() * of.len() as f64 / self.held_out.len() as f64;
+            let (wrong, surer) = risks(&some);
+            let said = some.iter().map(|(p, _)| f64::from(*p)).sum::<f64>() / some.len() as f64;
             writeln!(
                 f,
-                "{low:.1} to {high:.1}   {:8}   {:3.0} %   {:3.0} %",
-                of.len(),
-                said * 100.0,
-                right * 100.0
-            )?;
-        }
-        let share = |photo: bool| {
-            let of: Vec<f32> =
-                self.held_out.iter().filter(|(t, _)| t.photo == photo).map(|(_, p)| *p).collect();
-            of.iter().filter(|p| **p >= 0.5).count() as f64 / of.len().max(1) as f64 * 100.0
+                "{name:28} {:5}   {:3.0} %   {:3.0} %   {:16.3}   {:5.2}   {:3.0} %   {:3.0} %",
+                some.len(),
+                100.0 * (1.0 - wrong),
+                100.0 * said,
+                calibration_error(&some),
+                auroc(&some),
+                100.0 * wrong,
+                100.0 * surer
+            )
         };
-        writeln!(f, "expected calibration error {:.1} points", error * 100.0)?;
-        write!(
-            f,
-            "at least 0.5 for {:.0} % of the photographs at all widths, and {:.1} % of what is no photograph",
-            share(true),
-            share(false)
-        )
+        for (place, name) in self.names.iter().enumerate() {
+            for width in WIDTHS {
+                line(&format!("{name} at {width} px"), &|trial| trial.of == Some((place, width)))?;
+            }
+        }
+        line("no photographs", &|trial| trial.of.is_none())?;
+        line("all", &|_| true)?;
+        let share = |certainty: Certainty| {
+            let of = self.held_out.iter().filter(|(_, p)| Certainty::of(*p) == certainty).count();
+            100.0 * of as f64 / self.held_out.len().max(1) as f64
+        };
+        let [likely, unsure, no] = [Certainty::Likely, Certainty::Unsure, Certainty::No].map(share);
+        write!(f, "told as it is: {likely:.0} %, as a guess: {unsure:.0} %, not told: {no:.0} %")
     }
 }
 
@@ -240,5 +219,16 @@ mod tests {
         different.dedup();
         assert!(different.len() > 45, "{}", different.len());
         assert!(drawn.iter().all(|picture| picture.dimensions() == (224, 224)));
+    }
+
+    #[test]
+    fn measures_are_those_of_their_definitions() {
+        let trials = [(0.9, true), (0.8, true), (0.8, false), (0.3, true), (0.1, false), (0.2, false)];
+        // Of the nine pairs 0.9 wins three, 0.8 two and a half, 0.3 two.
+        assert!((auroc(&trials) - 7.5 / 9.0).abs() < 1e-9);
+        // Six bins of one trial each.
+        let gaps = 0.1 + 0.2 + 0.8 + 0.7 + 0.1 + 0.2;
+        assert!((calibration_error(&trials) - gaps / 6.0).abs() < 1e-6);
+        assert_eq!(risks(&trials), (0.5, 1.0 / 3.0));
     }
 }

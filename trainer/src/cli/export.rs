@@ -10,12 +10,13 @@ use soli::captioner::{CaptionOptions, Captioner};
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Provenance, Weights};
 
-use crate::calibrate::calibrate;
+use crate::calibrate::{Set, calibrate};
 use crate::checkpoint;
 use crate::compact::keep_words;
 use crate::config::Recipe;
 use crate::data::{Dataset, Split, decode};
 use crate::fold::fold;
+use crate::kinds::{self, Known};
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
 use crate::stages;
@@ -44,6 +45,10 @@ pub struct Export {
     /// Measure on this data set's dev split how far captions can be trusted, and keep it in the file. May be repeated.
     #[arg(long, value_name = "PATH")]
     calibrate: Vec<PathBuf>,
+    /// Learn to tell photographs from other pictures by this folder's labels.csv (image,kind,label), and keep it in the file.
+    /// May be repeated; the training pictures of the --calibrate sets are photographs too.
+    #[arg(long, value_name = "FOLDER", requires = "calibrate")]
+    kinds: Vec<PathBuf>,
     /// Keep only so many words: those that the network looks for, and those that the training captions of the --calibrate sets
     /// say most often.
     #[arg(long, value_name = "N", requires = "calibrate")]
@@ -74,15 +79,31 @@ impl Export {
         weights.provenance.scores = self.scores.into_iter().collect();
         if !self.calibrate.is_empty() {
             let open = |data: &PathBuf| -> Result<_> {
-                Ok((Dataset::open(data, Split::Train)?.examples, Dataset::open(data, Split::Dev)?.examples))
+                let name = data.file_name().unwrap_or(data.as_os_str()).to_string_lossy().into_owned();
+                let (train, dev) = (Dataset::open(data, Split::Train)?, Dataset::open(data, Split::Dev)?);
+                Ok(Set { name, train: train.examples, dev: dev.examples })
             };
-            let sets: Vec<_> = self.calibrate.iter().map(open).collect::<Result<_>>()?;
+            let sets: Vec<Set> = self.calibrate.iter().map(open).collect::<Result<_>>()?;
             if let Some(count) = self.words {
-                weights = keep_words(weights, sets.iter().flat_map(|(train, _)| train), count)?;
+                weights = keep_words(weights, sets.iter().flat_map(|set| &set.train), count)?;
             }
             // What is measured is what the file will hold.
             let rounded = Weights::from_bytes(&weights.to_bytes(self.precision)?)?;
-            let calibrated = calibrate(&rounded, &sets)?;
+            let mut head = None;
+            if !self.kinds.is_empty() {
+                let mut known: Vec<Known> = Vec::new();
+                for folder in &self.kinds {
+                    known.extend(kinds::read(folder)?);
+                }
+                for set in &sets {
+                    let some = set.train.iter().step_by((set.train.len() / PHOTOGRAPHS).max(1));
+                    known.extend(some.map(|example| Known::photograph(example.image.clone(), &set.name)));
+                }
+                let fitted = kinds::fit(&Captioner::new(rounded.clone())?, &known)?;
+                eprintln!("{fitted}");
+                head = Some(fitted.head);
+            }
+            let calibrated = calibrate(&rounded, &sets, head)?;
             eprintln!("{calibrated}");
             weights.confidence = Some(calibrated.confidence);
         }
@@ -95,6 +116,9 @@ impl Export {
         check(weights, &self.out, &pictures)
     }
 }
+
+/// Training pictures of each data set that show what photographs are.
+const PHOTOGRAPHS: usize = 800;
 
 /// The photographs that come with the project.
 const BUNDLED: [&str; 3] = ["www/photos/cat.jpg", "www/photos/astronaut.jpg", "www/photos/coffee.jpg"];

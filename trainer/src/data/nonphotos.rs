@@ -22,6 +22,16 @@ pub fn draw(rng: &mut impl Rng) -> RgbImage {
     }
 }
 
+/// One that shows nothing at all: a colour, a gradient, noise or a pattern.
+pub fn blank(rng: &mut impl Rng) -> RgbImage {
+    match rng.random_range(0..4) {
+        0 => RgbImage::from_pixel(SIDE, SIDE, colour(rng)),
+        1 => gradient(rng),
+        2 => noise(rng),
+        _ => stripes(rng),
+    }
+}
+
 fn colour(rng: &mut impl Rng) -> Colour {
     // White, black and grey are what blank pictures mostly are.
     match rng.random_range(0..4) {

@@ -51,7 +51,7 @@ pub fn things(captions: &[String]) -> Vec<String> {
 }
 
 /// Whether two words are the same but for a plural.
-fn same(a: &str, b: &str) -> bool {
+pub fn same(a: &str, b: &str) -> bool {
     let plural = |one: &str, many: &str| {
         many.strip_suffix('s') == Some(one)
             || many.strip_suffix("es") == Some(one)

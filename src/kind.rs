@@ -1,0 +1,179 @@
+//! What kind of picture it is: a linear classifier on the concept head's pooled features, fitted by `soli export --kinds`.
+//!
+//! A captioner of photographs invents a scene for a page of text. So it is asked first whether there is a photograph at
+//! all: what is none gets a sentence that names its kind, and no other.
+
+use serde::{Deserialize, Serialize};
+
+/// Kinds of pictures, in the order of a [`KindHead`]'s rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A photograph, also one with words over it.
+    Photograph,
+    /// Sketches, cartoons, paintings, icons, logos.
+    Drawing,
+    /// Pages, receipts, forms, tables, code, slides.
+    Text,
+    /// Charts, diagrams, maps.
+    Chart,
+    /// Screenshots of programs and web pages.
+    Interface,
+    /// One colour, a gradient, a pattern, noise.
+    Blank,
+}
+
+impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Photograph, Self::Drawing, Self::Text, Self::Chart, Self::Interface, Self::Blank];
+
+    /// Its name, as in a table `labels.csv` and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Photograph => "photograph",
+            Self::Drawing => "drawing",
+            Self::Text => "text",
+            Self::Chart => "chart",
+            Self::Interface => "interface",
+            Self::Blank => "blank",
+        }
+    }
+
+    /// What is said of a picture of this kind instead of a description; `None` where one is given.
+    pub fn sentence(self) -> Option<&'static str> {
+        match self {
+            Self::Photograph | Self::Drawing => None,
+            Self::Text => Some("a page of text"),
+            Self::Chart => Some("a chart or diagram"),
+            Self::Interface => Some("a screenshot"),
+            Self::Blank => Some("a blank picture or a pattern"),
+        }
+    }
+}
+
+/// The classifier of one set of weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KindHead {
+    /// A row for each of [`Kind::ALL`], a value a channel of the pooled features.
+    pub weights: Vec<Vec<f32>>,
+    /// A value a kind.
+    pub bias: Vec<f32>,
+    /// A picture is a photograph if that is at least so probable, 0 to 1.
+    pub photograph_from: f32,
+}
+
+/// What the numbers of a [`KindHead`] have to be.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum KindHeadError {
+    /// Rows or channels are missing, or too many.
+    #[error("the classifier of kinds is {rows} x {columns}, but must be {} x {channels}", Kind::ALL.len())]
+    Shape {
+        /// Rows given.
+        rows: usize,
+        /// Values given in a row.
+        columns: usize,
+        /// Channels of the pooled features.
+        channels: usize,
+    },
+    /// A number that nothing can be computed with.
+    #[error("the classifier of kinds has a number that is not finite, or a threshold outside of 0 to 1")]
+    Number,
+}
+
+impl KindHead {
+    /// Checks the numbers for pooled features of `channels` values.
+    ///
+    /// # Errors
+    /// [`KindHeadError`].
+    pub fn validate(&self, channels: usize) -> Result<(), KindHeadError> {
+        let rows = self.weights.len();
+        let shape = |columns| KindHeadError::Shape { rows, columns, channels };
+        if rows != Kind::ALL.len() || self.bias.len() != rows {
+            return Err(shape(self.weights.first().map_or(0, Vec::len)));
+        }
+        if let Some(row) = self.weights.iter().find(|row| row.len() != channels) {
+            return Err(shape(row.len()));
+        }
+        let finite = self.weights.iter().flatten().chain(&self.bias).all(|value| value.is_finite());
+        if !finite || !(0.0..=1.0).contains(&self.photograph_from) {
+            return Err(KindHeadError::Number);
+        }
+        Ok(())
+    }
+
+    /// How probable each of [`Kind::ALL`] is, given the pooled features: values that add up to 1.
+    pub fn probabilities(&self, pooled: &[f32]) -> [f32; Kind::ALL.len()] {
+        let mut logits = [f32::NEG_INFINITY; Kind::ALL.len()];
+        for ((logit, row), bias) in logits.iter_mut().zip(&self.weights).zip(&self.bias) {
+            *logit = bias + row.iter().zip(pooled).map(|(weight, x)| weight * x).sum::<f32>();
+        }
+        let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut sum = 0.0;
+        for logit in &mut logits {
+            *logit = (*logit - highest).exp();
+            sum += *logit;
+        }
+        logits.map(|value| value / sum)
+    }
+
+    /// The kind that follows from probabilities, with how probable it is: a photograph unless that is improbable.
+    pub fn choose(&self, probabilities: &[f32; Kind::ALL.len()]) -> (Kind, f32) {
+        let photograph = probabilities[0];
+        if photograph >= self.photograph_from {
+            return (Kind::Photograph, photograph);
+        }
+        let others = Kind::ALL.into_iter().zip(*probabilities).skip(1);
+        others.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((Kind::Photograph, photograph))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> KindHead {
+        let mut weights = vec![vec![0.0; 2]; 6];
+        weights[0] = vec![1.0, 0.0];
+        weights[3] = vec![0.0, 2.0];
+        KindHead { weights, bias: vec![0.5, 0.0, 0.0, 0.0, 0.0, -1.0], photograph_from: 0.4 }
+    }
+
+    #[test]
+    fn probabilities_are_the_softmax_of_a_linear_map() {
+        let found = head().probabilities(&[2.0, 1.5]);
+        let logits = [2.5f64, 0.0, 0.0, 3.0, 0.0, -1.0];
+        let sum: f64 = logits.iter().map(|x| x.exp()).sum();
+        for (found, logit) in found.iter().zip(logits) {
+            assert!((f64::from(*found) - logit.exp() / sum).abs() < 1e-6);
+        }
+        assert!(head().probabilities(&[1e30, 0.0]).iter().all(|p| p.is_finite()));
+    }
+
+    #[test]
+    fn what_is_no_photograph_is_the_likeliest_other_kind() {
+        let kind = |pooled| head().choose(&head().probabilities(pooled)).0;
+        assert_eq!(kind(&[2.0, 0.0]), Kind::Photograph);
+        assert_eq!(kind(&[0.0, 2.0]), Kind::Chart);
+        // Nothing is likely: a photograph is not, and the others' order decides.
+        let (kind, probability) = head().choose(&[0.3, 0.1, 0.1, 0.1, 0.35, 0.05]);
+        assert_eq!((kind, probability), (Kind::Interface, 0.35));
+    }
+
+    #[test]
+    fn bad_heads_are_refused() {
+        assert_eq!(head().validate(2), Ok(()));
+        assert!(head().validate(3).is_err());
+        for change in [
+            |head: &mut KindHead| drop(head.bias.pop()),
+            |head: &mut KindHead| drop(head.weights.pop()),
+            |head: &mut KindHead| drop(head.weights[4].pop()),
+            |head: &mut KindHead| head.weights[1][1] = f32::NAN,
+            |head: &mut KindHead| head.photograph_from = 1.5,
+        ] {
+            let mut bad = head();
+            change(&mut bad);
+            assert!(bad.validate(2).is_err());
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Fits [`KindHead`]: which pictures are photographs, and what the others are.
+//!
+//! The classes are told apart by softmax regression on the pooled features of sharp and of degraded pictures. What is measured
+//! is measured on sources that were not fitted on: a source is the first word of a picture's label, so that sketches, say,
+//! are judged by what was learned from cartoons and paintings.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use candle_core::{Device, Tensor, Var};
+use candle_nn::{AdamW, Optimizer, ParamsAdamW};
+use image::RgbImage;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use soli::captioner::Captioner;
+use soli::kernels::cross_entropy::cross_entropy;
+use soli::kind::{Kind, KindHead};
+
+use crate::data::decode::{self, Picture};
+use crate::data::nonphotos;
+use crate::data::views::{Versions, Views};
+
+/// Parts that the sources are split into; each is judged by what was learned from the others.
+const FOLDS: usize = 4;
+/// Widths in pixels at which is measured.
+const WIDTHS: [usize; 3] = [224, 50, 25];
+/// Views of each picture beside the sharp ones that are fitted on.
+const VIEWS: usize = 2;
+/// Drawn pictures of one colour, gradients and patterns.
+const BLANK: usize = 300;
+/// Share of the photographs that may be refused, of those that were not fitted on, at 224 px and at 50 px.
+const REFUSED: f32 = 0.012;
+const STEPS: usize = 250;
+const LEARNING_RATE: f64 = 0.02;
+const WEIGHT_DECAY: f64 = 0.02;
+
+/// A picture whose kind is known.
+#[derive(Debug, Clone)]
+pub struct Known {
+    place: Place,
+    kind: Kind,
+    source: String,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    File(PathBuf),
+    /// Drawn from this seed.
+    Drawn(u64),
+}
+
+impl Known {
+    /// A photograph of a data set.
+    pub fn photograph(path: PathBuf, source: &str) -> Self {
+        Self { place: Place::File(path), kind: Kind::Photograph, source: source.to_owned() }
+    }
+
+    fn load(&self) -> Result<RgbImage> {
+        Ok(match &self.place {
+            Place::File(path) => decode::load(path)?.rgb(),
+            Place::Drawn(seed) => nonphotos::blank(&mut ChaCha8Rng::seed_from_u64(*seed)),
+        })
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Row {
+    image: String,
+    kind: String,
+    label: String,
+}
+
+/// The pictures of a folder with `Images/` and a table `labels.csv` (image,kind,label). What is not of a kind that
+/// [`Kind`] names is a photograph: its kind says of what.
+///
+/// # Errors
+/// If the table cannot be read.
+pub fn read(folder: &Path) -> Result<Vec<Known>> {
+    let table = folder.join("labels.csv");
+    let mut reader = csv::Reader::from_path(&table).with_context(|| format!("cannot read {}", table.display()))?;
+    let mut known = Vec::new();
+    for row in reader.deserialize() {
+        let Row { image, kind, label } = row.with_context(|| table.display().to_string())?;
+        let named = Kind::ALL.into_iter().find(|known| known.name() == kind.trim().to_lowercase());
+        let source = label.split_whitespace().next().unwrap_or_default().to_owned();
+        let place = Place::File(folder.join("Images").join(image));
+        known.push(Known { place, kind: named.unwrap_or(Kind::Photograph), source });
+    }
+    ensure!(!known.is_empty(), "{} names no picture", table.display());
+    Ok(known)
+}
+
+/// A picture's pooled features: what it is measured on, and what is fitted on.
+struct Seen {
+    kind: Kind,
+    fold: usize,
+    plain: Vec<Vec<f32>>,
+    views: Vec<Vec<f32>>,
+}
+
+/// A fitted head, and what it is worth on sources that it was not fitted on.
+pub struct Fitted {
+    /// To be kept with the weights.
+    pub head: KindHead,
+    table: BTreeMap<(Kind, usize), Counts>,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Counts {
+    all: usize,
+    /// Taken for photographs.
+    photographs: usize,
+    right: usize,
+}
+
+/// Fits the head of `captioner`'s network on pictures whose kinds are known.
+///
+/// # Errors
+/// If no picture can be read, a kind is missing, or the network looks for no words.
+pub fn fit(captioner: &Captioner, known: &[Known]) -> Result<Fitted> {
+    let drawn = (0..BLANK as u64).map(|seed| Known {
+        place: Place::Drawn(seed),
+        kind: Kind::Blank,
+        // Every kind of drawn picture in every part: there is no other source of them.
+        source: format!("drawn {seed}"),
+    });
+    let all: Vec<Known> = known.iter().cloned().chain(drawn).collect();
+    let seen: Vec<Seen> = all.par_iter().enumerate().map(|(i, known)| look(captioner, known, i)).collect::<Result<_>>()?;
+    for kind in Kind::ALL {
+        ensure!(seen.iter().any(|seen| seen.kind == kind), "no picture is a {}: name more folders with --kinds", kind.name());
+    }
+    let mut judged = Vec::with_capacity(seen.len());
+    for fold in 0..FOLDS {
+        let head = regression(seen.iter().filter(|seen| seen.fold != fold))?;
+        for seen in seen.iter().filter(|seen| seen.fold == fold) {
+            judged.push((seen.kind, seen.plain.iter().map(|x| head.probabilities(x)).collect::<Vec<_>>()));
+        }
+    }
+    let mut head = regression(seen.iter())?;
+    head.photograph_from = threshold(&judged);
+    let mut table: BTreeMap<(Kind, usize), Counts> = BTreeMap::new();
+    for (kind, of_widths) in &judged {
+        for (width, probabilities) in WIDTHS.iter().zip(of_widths) {
+            let said = head.choose(probabilities).0;
+            let counts = table.entry((*kind, *width)).or_default();
+            counts.all += 1;
+            counts.photographs += usize::from(said == Kind::Photograph);
+            counts.right += usize::from(said == *kind);
+        }
+    }
+    Ok(Fitted { head, table })
+}
+
+fn look(captioner: &Captioner, known: &Known, index: usize) -> Result<Seen> {
+    let picture = known.load()?;
+    let pooled = |picture: &RgbImage| -> Result<Vec<f32>> {
+        let pooled = captioner.pooled(&Picture::from(picture).rgba())?;
+        pooled.context("these weights have no concept head, whose features tell kinds apart")
+    };
+    let plain = WIDTHS
+        .iter()
+        .map(|&width| pooled(&Picture::from(&picture).shrunk(width)?.rgb()))
+        .collect::<Result<_>>()?;
+    let views = Views { flip: true, crop_area: 0.5, jitter: 0.2, degraded: 0.7, versions: Versions::AnySize, damaged: 0.2 };
+    let mut rng = ChaCha8Rng::seed_from_u64(index as u64);
+    let views = (0..VIEWS).map(|_| pooled(&views.one(&picture, true, &mut rng))).collect::<Result<_>>()?;
+    // Photographs are so many that single ones can be set apart; of the others, whole sources are.
+    let name = if known.kind == Kind::Photograph { index.to_string() } else { known.source.clone() };
+    let hash = name.bytes().fold(7usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+    Ok(Seen { kind: known.kind, fold: hash % FOLDS, plain, views })
+}
+
+/// Softmax regression in which photographs weigh as much as everything else, and the other kinds the same.
+fn regression<'a>(seen: impl Iterator<Item = &'a Seen>) -> Result<KindHead> {
+    let (mut rows, mut kinds, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+    for seen in seen {
+        let views: Vec<&Vec<f32>> = seen.plain.iter().chain(&seen.views).collect();
+        kinds.extend(std::iter::repeat_n(seen.kind as u32, views.len()));
+        rows.extend(views);
+    }
+    let Some(channels) = rows.first().map(|row| row.len()) else { bail!("no picture to fit on") };
+    let count = |kind: u32| kinds.iter().filter(|other| **other == kind).count().max(1) as f32;
+    let worth: Vec<f32> = (0..Kind::ALL.len() as u32).map(|kind| if kind == 0 { 0.5 } else { 0.1 } / count(kind)).collect();
+    parts.extend(kinds.iter().map(|&kind| worth[kind as usize]));
+    let (mean, scale) = statistics(&rows, channels);
+    let standard: Vec<f32> = rows
+        .iter()
+        .flat_map(|row| row.iter().zip(&mean).zip(&scale).map(|((x, mean), scale)| (x - mean) * scale))
+        .collect();
+    let device = Device::Cpu;
+    let x = Tensor::from_vec(standard, (rows.len(), channels), &device)?;
+    let parts = Tensor::from_vec(parts, rows.len(), &device)?;
+    let w = Var::zeros((channels, Kind::ALL.len()), candle_core::DType::F32, &device)?;
+    let b = Var::zeros(Kind::ALL.len(), candle_core::DType::F32, &device)?;
+    let settings = ParamsAdamW { lr: LEARNING_RATE, weight_decay: WEIGHT_DECAY, ..Default::default() };
+    let mut optimiser = AdamW::new(vec![w.clone(), b.clone()], settings)?;
+    for step in 0..STEPS {
+        let logits = x.matmul(w.as_tensor())?.broadcast_add(b.as_tensor())?;
+        let loss = (cross_entropy(&logits, &kinds, 0.0)? * &parts)?.sum_all()?;
+        optimiser.set_learning_rate(LEARNING_RATE * (1.0 - step as f64 / STEPS as f64));
+        optimiser.backward_step(&loss)?;
+    }
+    // On features as they come: the mean goes into the bias, the scale into the weights.
+    let w = w.as_tensor().t()?.to_vec2::<f32>()?;
+    let mut bias = b.to_vec1::<f32>()?;
+    let weights = w
+        .iter()
+        .zip(&mut bias)
+        .map(|(row, bias)| {
+            let row: Vec<f32> = row.iter().zip(&scale).map(|(w, scale)| short(w * scale)).collect();
+            *bias -= row.iter().zip(&mean).map(|(w, mean)| w * mean).sum::<f32>();
+            row
+        })
+        .collect();
+    Ok(KindHead { weights, bias, photograph_from: 0.5 })
+}
+
+/// As many digits as matter, so that the file stays small.
+fn short(value: f32) -> f32 {
+    (value * 1e4).round() / 1e4
+}
+
+fn statistics(rows: &[&Vec<f32>], channels: usize) -> (Vec<f32>, Vec<f32>) {
+    let count = rows.len() as f32;
+    let mean: Vec<f32> = (0..channels).map(|c| rows.iter().map(|row| row[c]).sum::<f32>() / count).collect();
+    let scale = (0..channels)
+        .map(|c| {
+            let variance = rows.iter().map(|row| (row[c] - mean[c]).powi(2)).sum::<f32>() / count;
+            1.0 / variance.sqrt().max(1e-3)
+        })
+        .collect();
+    (mean, scale)
+}
+
+/// The threshold under which [`REFUSED`] of the photographs lie, at 224 and 50 px.
+fn threshold(judged: &[(Kind, Vec<[f32; Kind::ALL.len()]>)]) -> f32 {
+    let mut of_photographs: Vec<f32> = judged
+        .iter()
+        .filter(|(kind, _)| *kind == Kind::Photograph)
+        .flat_map(|(_, of_widths)| of_widths.iter().take(2).map(|probabilities| probabilities[0]))
+        .collect();
+    of_photographs.sort_by(f32::total_cmp);
+    of_photographs.get((of_photographs.len() as f32 * REFUSED) as usize).copied().unwrap_or(0.5).clamp(0.01, 0.99)
+}
+
+impl fmt::Display for Fitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "kind         width   pictures   taken for photographs   right   (sources that were not fitted on)")?;
+        for ((kind, width), counts) in &self.table {
+            let share = |part: usize| 100.0 * part as f64 / counts.all as f64;
+            writeln!(
+                f,
+                "{:10} {width:4} px   {:8}   {:19.1} %   {:4.1} %",
+                kind.name(),
+                counts.all,
+                share(counts.photographs),
+                share(counts.right)
+            )?;
+        }
+        write!(f, "a photograph from a probability of {:.3}", self.head.photograph_from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(kind: Kind, fold: usize, x: [f32; 2]) -> Seen {
+        Seen { kind, fold, plain: vec![x.to_vec(); 3], views: Vec::new() }
+    }
+
+    #[test]
+    fn separable_kinds_are_separated() {
+        let place = |i: usize| [(i as f32).cos() * 3.0 + 5.0, (i as f32).sin() * 2.0 - 1.0];
+        let some: Vec<Seen> = Kind::ALL.into_iter().enumerate().map(|(i, kind)| seen(kind, 0, place(i))).collect();
+        let head = regression(some.iter()).unwrap();
+        head.validate(2).unwrap();
+        for (i, kind) in Kind::ALL.into_iter().enumerate() {
+            let found = head.probabilities(&place(i));
+            let best = (0..6).max_by(|a, b| found[*a].total_cmp(&found[*b])).unwrap();
+            assert_eq!(Kind::ALL[best], kind, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn few_photographs_lie_under_the_threshold() {
+        let judged: Vec<_> = (0..1000)
+            .map(|i| {
+                let p = i as f32 / 1000.0;
+                (Kind::Photograph, vec![[p, 1.0 - p, 0.0, 0.0, 0.0, 0.0]; 3])
+            })
+            .collect();
+        let from = threshold(&judged);
+        let refused = judged.iter().filter(|(_, widths)| widths[0][0] < from).count();
+        assert!((11..=13).contains(&refused), "{refused}");
+    }
+}
