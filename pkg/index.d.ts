@@ -66,6 +66,11 @@ export interface CaptionOptions {
   beam?: number;
   /** Upper limit of the caption's length in tokens, its end included: at least 2. Default: what the weights allow. */
   maxTokens?: number;
+  /**
+   * Whether people are "a person", "people", "a child", "children", whatever gender and age the network guesses: true when
+   * not given.
+   */
+  neutral?: boolean;
   /** Gives the caption up: the promise rejects at once with `signal.reason`. */
   signal?: AbortSignal;
 }

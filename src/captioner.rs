@@ -9,7 +9,8 @@ use crate::image::{ImageError, Rgba, to_square};
 use crate::kind::Kind;
 use crate::likeliest::Likeliest;
 use crate::packed::{Network, Scratch};
-use crate::search::{Hypothesis, SearchOptions, search_with};
+use crate::people::Neutral;
+use crate::search::{Hypothesis, SearchOptions, search_reworded};
 use crate::vocab::Vocabulary;
 use crate::weights::{Provenance, Weights, WeightsFile};
 
@@ -26,11 +27,19 @@ pub struct CaptionOptions {
     pub beam: usize,
     /// Longest caption in tokens, the end included; as long as the model can when `None`.
     pub max_tokens: Option<usize>,
+    /// Whether people are "a person", "people", "a child" and "children" (see [`crate::people`]), whatever gender and age
+    /// the network guesses.
+    pub neutral: bool,
+}
+
+impl CaptionOptions {
+    /// The defaults, but with the words that the network learned for people: for scores against captions that say them.
+    pub const AS_LEARNED: Self = Self { beam: 3, max_tokens: None, neutral: false };
 }
 
 impl Default for CaptionOptions {
     fn default() -> Self {
-        Self { beam: 3, max_tokens: None }
+        Self { neutral: true, ..Self::AS_LEARNED }
     }
 }
 
@@ -75,6 +84,7 @@ pub struct Captioner {
     vocabulary: Vocabulary,
     provenance: Provenance,
     confidence: Option<Confidence>,
+    neutral: Neutral,
 }
 
 impl Captioner {
@@ -89,6 +99,7 @@ impl Captioner {
             network,
             scratch: Mutex::default(),
             config: file.config().clone(),
+            neutral: Neutral::new(file.vocabulary()),
             vocabulary: file.vocabulary().clone(),
             provenance: file.provenance().clone(),
             confidence: file.confidence().cloned(),
@@ -102,7 +113,8 @@ impl Captioner {
     pub fn new(weights: Weights) -> Result<Self, Error> {
         let network = Network::new(&weights, &weights.config)?;
         let Weights { config, vocabulary, provenance, confidence, .. } = weights;
-        Ok(Self { network, scratch: Mutex::default(), config, vocabulary, provenance, confidence })
+        let neutral = Neutral::new(&vocabulary);
+        Ok(Self { network, scratch: Mutex::default(), config, vocabulary, provenance, confidence, neutral })
     }
 
     /// The shape of the network.
@@ -134,6 +146,7 @@ impl Captioner {
             return Err(Error::Options(format!("max_tokens is {max_tokens}, but must be at least 2")));
         }
         let pixels = self.pixels(image)?;
+        let neutral = options.neutral.then_some(&self.neutral);
         let options = SearchOptions { beam: options.beam, max_tokens };
         Ok(self.with_scratch(|scratch| {
             self.network.embed(&pixels, scratch);
@@ -143,9 +156,17 @@ impl Captioner {
             {
                 return self.name(kind, probability, sentence);
             }
-            let Ok(hypothesis) =
-                search_with(&mut self.network.start_embedded(options.beam, scratch), options);
-            let likeliest = self.network.words(scratch);
+            let reword = |said: &[u32], row: &mut [f32]| {
+                if let Some(neutral) = neutral {
+                    neutral.reword(said, row);
+                }
+            };
+            let mut generation = self.network.start_embedded(options.beam, scratch);
+            let Ok(hypothesis) = search_reworded(&mut generation, options, reword);
+            let seen = self.network.words(scratch);
+            let reworded =
+                seen.zip(neutral).map(|(words, neutral)| neutral.likeliest(words, self.concepts()));
+            let likeliest = reworded.as_ref().or(seen);
             let signs = self.confidence.as_ref().map(|confidence| Signs {
                 score: hypothesis.score(),
                 unfamiliarity: confidence.unfamiliarity(self.network.embeddings(scratch)),

@@ -206,7 +206,10 @@ mod tests {
     #[test]
     fn certainty_follows_the_probability() {
         let of = |p| Certainty::of(p);
-        assert_eq!((of(0.5), of(0.49), of(0.25), of(0.2)), (Certainty::Likely, Certainty::Unsure, Certainty::Unsure, Certainty::No));
+        assert_eq!(
+            (of(0.5), of(0.49), of(0.25), of(0.2)),
+            (Certainty::Likely, Certainty::Unsure, Certainty::Unsure, Certainty::No)
+        );
         assert_eq!(of(f32::NAN), Certainty::No);
     }
 

@@ -17,6 +17,7 @@ pub mod kind;
 pub mod likeliest;
 pub mod model;
 pub mod packed;
+pub mod people;
 #[cfg(any(test, all(target_arch = "wasm32", not(target_feature = "simd128"))))]
 mod resample;
 pub mod search;

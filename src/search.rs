@@ -161,6 +161,19 @@ pub fn search_with<S: Scorer>(
     generation: &mut S,
     options: SearchOptions,
 ) -> std::result::Result<Hypothesis, S::Error> {
+    search_reworded(generation, options, |_, _| ())
+}
+
+/// [`search_with`] under a rule: `reword` is given the tokens of a beam and the log-probabilities of the next one, and may
+/// change these.
+///
+/// # Errors
+/// Those of [`Scorer::step`].
+pub fn search_reworded<S: Scorer>(
+    generation: &mut S,
+    options: SearchOptions,
+    reword: impl Fn(&[u32], &mut [f32]),
+) -> std::result::Result<Hypothesis, S::Error> {
     let level = Level::detect();
     let beam = options.beam.max(1);
     let mut live = vec![Hypothesis { tokens: Vec::new(), log_probabilities: Vec::new() }];
@@ -178,6 +191,7 @@ pub fn search_with<S: Scorer>(
                 live.iter().zip(logits.chunks_exact_mut(vocabulary)).enumerate()
             {
                 log_softmax(level, row);
+                reword(&hypothesis.tokens, row);
                 let base = hypothesis.sum();
                 let allowed = |token: u32| match token {
                     // An empty caption says nothing, and one that is cut off mid-sentence says too little.

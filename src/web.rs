@@ -35,6 +35,7 @@ pub struct WebCaptioner(Captioner);
 struct Options {
     beam: Option<usize>,
     max_tokens: Option<usize>,
+    neutral: Option<bool>,
 }
 
 /// What JavaScript gets to know of the loaded weights.
@@ -59,7 +60,7 @@ impl WebCaptioner {
     }
 
     /// Captions one picture: `rgba` holds `width * height` pixels of four bytes, row by row from the top, alpha not
-    /// premultiplied. `options` is `undefined` or `{ beam, maxTokens }`. Gives `{ text, kind, score, tokens,
+    /// premultiplied. `options` is `undefined` or `{ beam, maxTokens, neutral }`. Gives `{ text, kind, score, tokens,
     /// confidence, certainty, words }`.
     ///
     /// # Errors
@@ -117,6 +118,7 @@ fn read_options(options: JsValue) -> Result<CaptionOptions, JsValue> {
     Ok(CaptionOptions {
         beam: given.beam.unwrap_or(defaults.beam),
         max_tokens: given.max_tokens.or(defaults.max_tokens),
+        neutral: given.neutral.unwrap_or(defaults.neutral),
     })
 }
 

@@ -270,7 +270,8 @@ fn check_confidence(config: &ModelConfig, confidence: Option<&Confidence>) -> Re
         key: key::CONFIDENCE,
         reason: e.to_string(),
     };
-    confidence.map_or(Ok(()), |confidence| confidence.validate(config.decoder.width, HEAD_CHANNELS).map_err(bad))
+    confidence
+        .map_or(Ok(()), |confidence| confidence.validate(config.decoder.width, HEAD_CHANNELS).map_err(bad))
 }
 
 /// The vocabulary has to fill the output matrix exactly.

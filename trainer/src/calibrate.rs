@@ -66,7 +66,16 @@ pub struct Calibrated {
 /// If no picture can be read or the weights do not fit.
 pub fn calibrate(weights: &Weights, sets: &[Set], kinds: Option<KindHead>) -> Result<Calibrated> {
     let (mean, deviation) = familiar(&Captioner::new(weights.clone())?, sets)?;
-    let mut confidence = Confidence { mean, deviation, score: 0.0, unfamiliarity: 0.0, support: 0.0, size: 0.0, bias: 0.0, kinds };
+    let mut confidence = Confidence {
+        mean,
+        deviation,
+        score: 0.0,
+        unfamiliarity: 0.0,
+        support: 0.0,
+        size: 0.0,
+        bias: 0.0,
+        kinds,
+    };
     let captioner = Captioner::new(Weights { confidence: Some(confidence.clone()), ..weights.clone() })?;
     let mut trials = Vec::new();
     for (place, set) in sets.iter().enumerate() {
@@ -92,7 +101,8 @@ pub fn calibrate(weights: &Weights, sets: &[Set], kinds: Option<KindHead>) -> Re
     let [bias, score, unfamiliarity, support, size] =
         logistic_regression(&rows).context("no confidence can be fitted")?.map(|weight| weight as f32);
     confidence = Confidence { score, unfamiliarity, support, size, bias, ..confidence };
-    let held_out = held.into_iter().map(|trial| (trial.clone(), confidence.probability(&trial.signs))).collect();
+    let held_out =
+        held.into_iter().map(|trial| (trial.clone(), confidence.probability(&trial.signs))).collect();
     Ok(Calibrated { confidence, held_out, names: sets.iter().map(|set| set.name.clone()).collect() })
 }
 
@@ -163,16 +173,24 @@ pub fn auroc(trials: &[(f32, bool)]) -> f64 {
 pub fn risks(trials: &[(f32, bool)]) -> (f64, f64) {
     let mut sorted = trials.to_vec();
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let wrong = |of: &[(f32, bool)]| of.iter().filter(|(_, right)| !right).count() as f64 / of.len().max(1) as f64;
+    let wrong =
+        |of: &[(f32, bool)]| of.iter().filter(|(_, right)| !right).count() as f64 / of.len().max(1) as f64;
     (wrong(&sorted), wrong(&sorted[..sorted.len().div_ceil(2)]))
 }
 
 impl fmt::Display for Calibrated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "captions that were not fitted on    right   said   calibration error   AUROC   wrong, of all and of the surer half")?;
+        writeln!(
+            f,
+            "captions that were not fitted on    right   said   calibration error   AUROC   wrong, of all and of the surer half"
+        )?;
         let mut line = |name: &str, of: &dyn Fn(&Trial) -> bool| {
-            let some: Vec<(f32, bool)> =
-                self.held_out.iter().filter(|(trial, _)| of(trial)).map(|(trial, p)| (*p, trial.right)).collect();
+            let some: Vec<(f32, bool)> = self
+                .held_out
+                .iter()
+                .filter(|(trial, _)| of(trial))
+                .map(|(trial, p)| (*p, trial.right))
+                .collect();
             if some.is_empty() {
                 return Ok(());
             }

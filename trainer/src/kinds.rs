@@ -80,7 +80,8 @@ struct Row {
 /// If the table cannot be read.
 pub fn read(folder: &Path) -> Result<Vec<Known>> {
     let table = folder.join("labels.csv");
-    let mut reader = csv::Reader::from_path(&table).with_context(|| format!("cannot read {}", table.display()))?;
+    let mut reader =
+        csv::Reader::from_path(&table).with_context(|| format!("cannot read {}", table.display()))?;
     let mut known = Vec::new();
     for row in reader.deserialize() {
         let Row { image, kind, label } = row.with_context(|| table.display().to_string())?;
@@ -128,9 +129,14 @@ pub fn fit(captioner: &Captioner, known: &[Known]) -> Result<Fitted> {
         source: format!("drawn {seed}"),
     });
     let all: Vec<Known> = known.iter().cloned().chain(drawn).collect();
-    let seen: Vec<Seen> = all.par_iter().enumerate().map(|(i, known)| look(captioner, known, i)).collect::<Result<_>>()?;
+    let seen: Vec<Seen> =
+        all.par_iter().enumerate().map(|(i, known)| look(captioner, known, i)).collect::<Result<_>>()?;
     for kind in Kind::ALL {
-        ensure!(seen.iter().any(|seen| seen.kind == kind), "no picture is a {}: name more folders with --kinds", kind.name());
+        ensure!(
+            seen.iter().any(|seen| seen.kind == kind),
+            "no picture is a {}: name more folders with --kinds",
+            kind.name()
+        );
     }
     let mut judged = Vec::with_capacity(seen.len());
     for fold in 0..FOLDS {
@@ -164,7 +170,14 @@ fn look(captioner: &Captioner, known: &Known, index: usize) -> Result<Seen> {
         .iter()
         .map(|&width| pooled(&Picture::from(&picture).shrunk(width)?.rgb()))
         .collect::<Result<_>>()?;
-    let views = Views { flip: true, crop_area: 0.5, jitter: 0.2, degraded: 0.7, versions: Versions::AnySize, damaged: 0.2 };
+    let views = Views {
+        flip: true,
+        crop_area: 0.5,
+        jitter: 0.2,
+        degraded: 0.7,
+        versions: Versions::AnySize,
+        damaged: 0.2,
+    };
     let mut rng = ChaCha8Rng::seed_from_u64(index as u64);
     let views = (0..VIEWS).map(|_| pooled(&views.one(&picture, true, &mut rng))).collect::<Result<_>>()?;
     // Photographs are so many that single ones can be set apart; of the others, whole sources are.
@@ -183,7 +196,8 @@ fn regression<'a>(seen: impl Iterator<Item = &'a Seen>) -> Result<KindHead> {
     }
     let Some(channels) = rows.first().map(|row| row.len()) else { bail!("no picture to fit on") };
     let count = |kind: u32| kinds.iter().filter(|other| **other == kind).count().max(1) as f32;
-    let worth: Vec<f32> = (0..Kind::ALL.len() as u32).map(|kind| if kind == 0 { 0.5 } else { 0.1 } / count(kind)).collect();
+    let worth: Vec<f32> =
+        (0..Kind::ALL.len() as u32).map(|kind| if kind == 0 { 0.5 } else { 0.1 } / count(kind)).collect();
     parts.extend(kinds.iter().map(|&kind| worth[kind as usize]));
     let (mean, scale) = statistics(&rows, channels);
     let standard: Vec<f32> = rows
@@ -243,12 +257,19 @@ fn threshold(judged: &[(Kind, Vec<[f32; Kind::ALL.len()]>)]) -> f32 {
         .flat_map(|(_, of_widths)| of_widths.iter().take(2).map(|probabilities| probabilities[0]))
         .collect();
     of_photographs.sort_by(f32::total_cmp);
-    of_photographs.get((of_photographs.len() as f32 * REFUSED) as usize).copied().unwrap_or(0.5).clamp(0.01, 0.99)
+    of_photographs
+        .get((of_photographs.len() as f32 * REFUSED) as usize)
+        .copied()
+        .unwrap_or(0.5)
+        .clamp(0.01, 0.99)
 }
 
 impl fmt::Display for Fitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "kind         width   pictures   taken for photographs   right   (sources that were not fitted on)")?;
+        writeln!(
+            f,
+            "kind         width   pictures   taken for photographs   right   (sources that were not fitted on)"
+        )?;
         for ((kind, width), counts) in &self.table {
             let share = |part: usize| 100.0 * part as f64 / counts.all as f64;
             writeln!(
@@ -275,7 +296,8 @@ mod tests {
     #[test]
     fn separable_kinds_are_separated() {
         let place = |i: usize| [(i as f32).cos() * 3.0 + 5.0, (i as f32).sin() * 2.0 - 1.0];
-        let some: Vec<Seen> = Kind::ALL.into_iter().enumerate().map(|(i, kind)| seen(kind, 0, place(i))).collect();
+        let some: Vec<Seen> =
+            Kind::ALL.into_iter().enumerate().map(|(i, kind)| seen(kind, 0, place(i))).collect();
         let head = regression(some.iter()).unwrap();
         head.validate(2).unwrap();
         for (i, kind) in Kind::ALL.into_iter().enumerate() {

@@ -107,10 +107,13 @@ mod tests {
     fn every_thing_must_be_said_by_somebody() {
         let people = ["A man rides a bicycle past a parked car.", "someone on a bike in the street"];
         let people = people.map(str::to_owned);
-        for right in ["a man riding a bike down a street", "a person on a bicycle", "two people in front of cars"] {
+        for right in
+            ["a man riding a bike down a street", "a person on a bicycle", "two people in front of cars"]
+        {
             assert!(is_right(right, &people), "{right}");
         }
-        for wrong in ["a woman riding a bike", "a man with a dog", "a man riding a horse", "red and blue", ""] {
+        for wrong in ["a woman riding a bike", "a man with a dog", "a man riding a horse", "red and blue", ""]
+        {
             assert!(!is_right(wrong, &people), "{wrong}");
         }
     }

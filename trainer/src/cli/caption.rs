@@ -66,6 +66,9 @@ pub struct Caption {
     /// The column of a Parquet file that says what the pictures are called; found by itself when not given.
     #[arg(long, value_name = "NAME")]
     id_column: Option<String>,
+    /// Pass on guesses at people's gender and age: "man", "girl" instead of "person", "child".
+    #[arg(long)]
+    gendered: bool,
     /// Say nothing of progress.
     #[arg(long, short)]
     quiet: bool,
@@ -172,6 +175,7 @@ impl Caption {
             caption: CaptionOptions {
                 beam: usize::from(self.beam),
                 max_tokens: self.max_tokens.map(usize::from),
+                neutral: !self.gendered,
             },
         }
     }

@@ -31,6 +31,10 @@ pub struct Eval {
     /// Captions considered at each step, 1 to 8.
     #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=8))]
     beam: u8,
+    /// Say "person" and "child" where the network guesses gender and age, as captioners do by default; people's captions,
+    /// which are compared with, do guess.
+    #[arg(long)]
+    neutral: bool,
     /// Use only the first N pictures.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -66,7 +70,8 @@ impl Eval {
     fn one(&self, captioner: &Captioner, data: &Path, lines: &mut String) -> Result<()> {
         let Dataset { mut examples, mut report } = Dataset::open(data, self.split)?;
         examples.truncate(self.limit.unwrap_or(usize::MAX).max(1));
-        let options = CaptionOptions { beam: usize::from(self.beam), max_tokens: None };
+        let options =
+            CaptionOptions { beam: usize::from(self.beam), max_tokens: None, neutral: self.neutral };
         let sides: Vec<Option<usize>> = match self.px.as_slice() {
             [] => vec![None],
             sides => sides.iter().map(|side| Some(usize::from(*side))).collect(),

@@ -154,7 +154,7 @@ pub fn train(
                     // The same pictures every time: CIDEr's word frequencies depend on the set, so curves must not mix
                     // sizes.
                     let count = context.recipe.dev_images.min(dev.len());
-                    let options = CaptionOptions::default();
+                    let options = CaptionOptions::AS_LEARNED;
                     let (scores, _) = score(&captioner, &dev[..count], None, &options, report)?;
                     meter.say(&format!(
                         "{name}, epoch {}: loss {:.3}, dev of {set} ({count} pictures) CIDEr {:.1}, BLEU-4 {:.1}",

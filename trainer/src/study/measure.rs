@@ -34,7 +34,7 @@ pub fn scores(
     meteor_jar: Option<&Path>,
     report: &mut Report,
 ) -> Result<BTreeMap<u16, Scored>> {
-    let options = CaptionOptions { beam, max_tokens: None };
+    let options = CaptionOptions { beam, max_tokens: None, neutral: false };
     let mut scored = BTreeMap::new();
     for &side in px {
         let (scores, described) = score(captioner, examples, Some(side.into()), &options, report)?;
@@ -107,7 +107,7 @@ pub fn examples(
     px: &[u16],
     beam: usize,
 ) -> Result<BTreeMap<String, BTreeMap<u16, Said>>> {
-    let options = CaptionOptions { beam, max_tokens: None };
+    let options = CaptionOptions { beam, max_tokens: None, neutral: false };
     pictures
         .iter()
         .map(|path| {
