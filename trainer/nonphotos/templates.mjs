@@ -292,7 +292,19 @@ function symbol(r) {
   };
 }
 
-/** Source, kind, and how it is drawn. Those that are tested with are never trained on. */
+/** A photograph (JPEG, base64) with words over it, or with a frame: still a photograph. */
+export function meme(r, jpeg) {
+  const [width, height] = r.of([[500, 500], [640, 480], [480, 600]]);
+  const from = text(r);
+  const line = (edge) => `<div style="position:absolute;${edge}:3%;width:100%;text-align:center;font:900 ${r.whole(24, 54)}px/1.1 ${r.of(['Impact', 'Lato', 'sans-serif'])};color:#fff;-webkit-text-stroke:2px #000">${words(r, 1, 6, from).toUpperCase()}</div>`;
+  const frame = r.chance(0.3) ? `border:${r.whole(4, 40)}px solid ${r.of(['#fff', '#000', r.colour()])};` : '';
+  return {
+    size: [width, height],
+    html: page('', `<div style="position:relative;width:${width}px;height:${height}px;${frame}background:url(data:image/jpeg;base64,${jpeg}) center/100% 100%">${frame ? '' : line('top')}${r.chance(0.6) ? line('bottom') : ''}</div>`),
+  };
+}
+
+/** Source, kind, and how it is drawn. */
 export const TEMPLATES = {
   book: ['text', book], letter: ['text', letter], newspaper: ['text', newspaper], receipt: ['text', receipt],
   'code-dark': ['text', code(true)], 'code-light': ['text', code(false)], form: ['text', form], table: ['text', table],

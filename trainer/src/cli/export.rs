@@ -53,6 +53,9 @@ pub struct Export {
     /// say most often.
     #[arg(long, value_name = "N", requires = "calibrate")]
     words: Option<usize>,
+    /// Write what was measured by --kinds and --calibrate as a document.
+    #[arg(long, value_name = "FILE", requires = "calibrate")]
+    report: Option<PathBuf>,
     /// A picture to caption with the written file, beside the network as it was trained; may be repeated. The bundled
     /// photographs when not given.
     #[arg(long, value_name = "FILE")]
@@ -89,7 +92,7 @@ impl Export {
             }
             // What is measured is what the file will hold.
             let rounded = Weights::from_bytes(&weights.to_bytes(self.precision)?)?;
-            let mut head = None;
+            let (mut head, mut of_kinds) = (None, String::new());
             if !self.kinds.is_empty() {
                 let mut known: Vec<Known> = Vec::new();
                 for folder in &self.kinds {
@@ -100,11 +103,16 @@ impl Export {
                     known.extend(some.map(|example| Known::photograph(example.image.clone(), &set.name)));
                 }
                 let fitted = kinds::fit(&Captioner::new(rounded.clone())?, &known)?;
-                eprintln!("{fitted}");
+                of_kinds = fitted.to_string();
+                eprintln!("{of_kinds}");
                 head = Some(fitted.head);
             }
             let calibrated = calibrate(&rounded, &sets, head)?;
             eprintln!("{calibrated}");
+            if let Some(path) = &self.report {
+                std::fs::write(path, honesty(&of_kinds, &calibrated.to_string()))
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+            }
             weights.confidence = Some(calibrated.confidence);
         }
         write(&weights, self.precision, &self.out)?;
@@ -115,6 +123,28 @@ impl Export {
         };
         check(weights, &self.out, &pictures)
     }
+}
+
+/// The document of what is known about the captioner's doubts.
+fn honesty(kinds: &str, confidence: &str) -> String {
+    format!(
+        "# What the captioner knows of its own doubts\n\n\
+        Written by `soli export --kinds ... --calibrate ... --report docs/honesty.md`; the rules are stated in \
+        `trainer/src/kinds.rs`, `trainer/src/right.rs` and `trainer/src/calibrate.rs`.\n\n\
+        ## Which pictures are photographs\n\n\
+        A linear classifier on the concept head's pooled features. Each picture was judged by a classifier that was fitted \
+        without its source: a way of drawing, a template of rendered pages, a set of charts; photographs, of which there are \
+        many sources, singly. What is shipped is fitted on all of them.\n\n\
+        ```text\n{kinds}\n```\n\n\
+        ## How far captions can be trusted\n\n\
+        A caption is right if it names a thing, and every thing that it names (or a word that can stand for it) is said by at \
+        least one of the people who described the picture. A logistic regression gives the probability of that, from the \
+        caption's score, the support that it has in the words seen, the picture's unfamiliarity and its size. It is fitted on \
+        every other dev picture, and measured on the others: said is the mean probability; the calibration error is over ten \
+        bins of equal size; AUROC is how often a right caption has the higher probability. People are worded neutrally, as by \
+        default.\n\n\
+        ```text\n{confidence}\n```\n"
+    )
 }
 
 /// Training pictures of each data set that show what photographs are.
