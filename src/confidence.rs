@@ -29,6 +29,7 @@ pub struct Confidence {
 
 /// What the numbers of a [`Confidence`] have to be.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfidenceError {
     /// The network's embeddings are wider or narrower.
     #[error("the confidence has {found} channels, but the embeddings have {expected}")]
@@ -76,8 +77,13 @@ impl Confidence {
     pub fn of_signs(&self, score: f32, unfamiliarity: f32, support: f32) -> f32 {
         let logit =
             self.score * score + self.unfamiliarity * unfamiliarity + self.support * support + self.bias;
-        1.0 / (1.0 + (-logit).exp())
+        logistic(logit)
     }
+}
+
+/// The probability that a logit stands for.
+pub fn logistic(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 /// How far a caption says what the concept head saw: the mean probability of its words that are concepts, 0 to 1, where a

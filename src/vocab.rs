@@ -18,6 +18,7 @@ pub const MAX_WORD_BYTES: usize = 100;
 
 /// Why a list of words is no [`Vocabulary`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum VocabularyError {
     /// There are no words.
     #[error("vocabulary: it has no words")]

@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 use crate::captioner::{CaptionOptions, Captioner};
 use crate::error::Error;
 use crate::image::Rgba;
-use crate::kernels::packed;
+use crate::kernels::{Level, warm_up};
 use crate::weights::Provenance;
 
 /// Runs once when the module is instantiated: from then on a panic is written to the console with its place.
@@ -21,8 +21,8 @@ pub fn start() {
 /// Lets the browser notice what it should optimise, while the weights are on the way: some milliseconds of work on
 /// made-up numbers.
 #[wasm_bindgen(js_name = warmUp)]
-pub fn warm_up() {
-    packed::warm_up(packed::Level::detect());
+pub fn warm_up_kernels() {
+    warm_up(Level::detect());
 }
 
 /// A captioner with its weights, living in WebAssembly's memory until it is freed.
@@ -45,16 +45,6 @@ struct Info<'a> {
     vocab_size: usize,
     max_tokens: usize,
     provenance: &'a Provenance,
-}
-
-/// A finished caption, as JavaScript sees it.
-#[derive(Serialize)]
-struct Output {
-    text: String,
-    score: f32,
-    tokens: Vec<String>,
-    confidence: Option<f32>,
-    words: Vec<crate::captioner::Word>,
 }
 
 #[wasm_bindgen]
@@ -86,20 +76,15 @@ impl WebCaptioner {
         let caption = image
             .and_then(|image| self.0.caption(&image, &options))
             .map_err(|error| thrown(error.code(), &error))?;
-        to_js(&Output {
-            text: caption.text,
-            score: caption.score,
-            tokens: caption.tokens,
-            confidence: caption.confidence,
-            words: caption.words,
-        })
+        to_js(&caption)
     }
 
-    /// What the trunk sees in a picture given as to [`WebCaptioner::caption`]: a `Float32Array` of the features of its
+    /// For the benchmarks: what the trunk sees in a picture given as to [`WebCaptioner::caption`]: a `Float32Array` of the features of its
     /// cells, row by row.
     ///
     /// # Errors
     /// Throws with the code `invalid-image`.
+    #[cfg(feature = "bench")]
     pub fn features(&self, rgba: &[u8], width: u32, height: u32) -> Result<Vec<f32>, JsValue> {
         Rgba::new(width, height, rgba)
             .map_err(Error::from)

@@ -13,8 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use soli::captioner::{CaptionOptions, Captioner};
 use soli::confidence::{Confidence, pooled, unfamiliarity};
-use soli::encoder::Form;
-use soli::model::Model;
+use soli::graph::Model;
 use soli::weights::Weights;
 
 use crate::data::decode::{self, Picture};
@@ -62,9 +61,7 @@ pub struct Calibrated {
 /// # Errors
 /// If no picture can be read or the weights do not fit.
 pub fn calibrate(weights: &Weights, sets: &[(Vec<Example>, Vec<Example>)]) -> Result<Calibrated> {
-    let vb =
-        candle_nn::VarBuilder::from_tensors(weights.tensors.clone(), candle_core::DType::F32, &Device::Cpu);
-    let model = Model::new(vb, &weights.config, Form::Inference)?;
+    let model = Model::of(weights)?;
     let (mean, deviation) = familiar(&model, weights, sets)?;
     let captioner = Captioner::new(weights.clone())?;
     let mut trials = Vec::new();

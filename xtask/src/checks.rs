@@ -9,7 +9,7 @@ use crate::cmd::Cmd;
 use crate::setup::Toolbox;
 use crate::tools::wasm_target::TARGET;
 use crate::tools::{Tool, on_path};
-use crate::ui;
+use crate::{ui, wasm};
 
 /// What became of the steps so far. Every step is tried, so that one run shows all that fails.
 #[derive(Default)]
@@ -85,11 +85,15 @@ pub fn read_code(checks: &mut Checks, tools: &Toolbox) {
     checks.step("clippy", || {
         Cmd::new("cargo").args(["clippy", "--workspace", "--all-targets"]).args(deny).run()
     });
+    checks.step("clippy, what captions alone", || {
+        Cmd::new("cargo").args(["clippy", "--package", "soli", "--lib"]).args(deny).run()
+    });
     checks.step("clippy, wasm32", || {
         tools.path(Tool::WasmTarget)?;
         tools.path(Tool::WasmClippy)?;
         let cargo = Cmd::new("cargo").args(["clippy", "--package", "soli", "--target", TARGET]);
-        tools.toolchain.apply(cargo.args(["--lib", "--test", "web"]).args(deny)).run()
+        let cargo = cargo.args(["--features", wasm::FEATURES, "--lib", "--test", "web"]);
+        tools.toolchain.apply(cargo.args(deny)).run()
     });
     checks.step("documentation", || {
         Cmd::new("cargo")
@@ -100,7 +104,14 @@ pub fn read_code(checks: &mut Checks, tools: &Toolbox) {
     checks.step("documentation, wasm32", || {
         tools.path(Tool::WasmTarget)?;
         let cargo = Cmd::new("cargo").args(["doc", "--no-deps", "--lib", "--package", "soli"]);
-        tools.toolchain.apply(cargo.args(["--target", TARGET]).env("RUSTDOCFLAGS", "-D warnings")).run()
+        tools
+            .toolchain
+            .apply(
+                cargo
+                    .args(["--features", wasm::FEATURES, "--target", TARGET])
+                    .env("RUSTDOCFLAGS", "-D warnings"),
+            )
+            .run()
     });
     // Licences, duplicates and sources; advisories need the network, so they are asked for by hand.
     match on_path("cargo-deny") {

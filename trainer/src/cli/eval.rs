@@ -9,6 +9,7 @@ use serde_json::json;
 use soli::captioner::{CaptionOptions, Captioner};
 
 use super::caption::load_captioner;
+use super::print;
 use crate::data::{Dataset, Split};
 use crate::evaluate::score;
 use crate::metrics::{meteor, objects};
@@ -66,7 +67,7 @@ impl Eval {
     fn one(&self, captioner: &Captioner, data: &Path, lines: &mut String) -> Result<()> {
         let Dataset { mut examples, mut report } = Dataset::open(data, self.split)?;
         examples.truncate(self.limit.unwrap_or(usize::MAX).max(1));
-        let options = CaptionOptions { beam: usize::from(self.beam), max_tokens: None };
+        let options = CaptionOptions::default().with_beam(usize::from(self.beam));
         let sides: Vec<Option<usize>> = match self.px.as_slice() {
             [] => vec![None],
             sides => sides.iter().map(|side| Some(usize::from(*side))).collect(),
@@ -96,11 +97,15 @@ impl Eval {
                     "images": described.len(), "bleu": scores.bleu, "rouge_l": scores.rouge_l, "cider": scores.cider,
                     "meteor": scores.meteor, "object_recall": recall, "objects": things,
                 });
-                println!("{line}");
+                print::line(line)?;
             } else {
                 let (count, split, beam) = (described.len(), self.split, self.beam);
-                println!("{}: {count} {split} pictures {size}, beam {beam}\n{scores}", data.display());
-                println!("of {things} things that most people name, {:.1} % are named\n", recall * 100.0);
+                print::line(format_args!(
+                    "{}: {count} {split} pictures {size}, beam {beam}\n{scores}\n\
+                     of {things} things that most people name, {:.1} % are named\n",
+                    data.display(),
+                    recall * 100.0
+                ))?;
             }
             for d in &described {
                 let mut line = serde_json::to_value(d)?;

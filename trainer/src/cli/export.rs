@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use clap::Args;
 use soli::captioner::{CaptionOptions, Captioner};
+use soli::graph::plain;
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Provenance, Weights};
 
@@ -170,18 +171,22 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
         optimiser.restore(&tensors)?;
         tensors = optimiser.averaged()?;
     }
-    let provenance = Provenance {
-        // Not the time of the export, so that exporting again gives the same file.
-        created: std::fs::metadata(&path).and_then(|m| m.modified()).ok().map(rfc3339),
-        recipe: Some(text),
-        git_revision: progress.revision,
-        notes: BTreeMap::from([
-            ("training.steps".to_owned(), steps.to_string()),
-            ("training.seconds".to_owned(), format!("{seconds:.0}")),
-        ]),
-        ..Provenance::default()
-    };
-    Ok(Weights { config: recipe.model, vocabulary, provenance, confidence: None, tensors: fold(tensors)? })
+    let mut provenance = Provenance::default();
+    // Not the time of the export, so that exporting again gives the same file.
+    provenance.created = std::fs::metadata(&path).and_then(|m| m.modified()).ok().map(rfc3339);
+    provenance.recipe = Some(text);
+    provenance.git_revision = progress.revision;
+    provenance.notes = BTreeMap::from([
+        ("training.steps".to_owned(), steps.to_string()),
+        ("training.seconds".to_owned(), format!("{seconds:.0}")),
+    ]);
+    Ok(Weights {
+        config: recipe.model,
+        vocabulary,
+        provenance,
+        confidence: None,
+        tensors: plain(fold(tensors)?)?,
+    })
 }
 
 /// UTC, to the second. From days to a date after Howard Hinnant's `civil_from_days`.

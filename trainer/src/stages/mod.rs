@@ -24,8 +24,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use soli::config::ModelConfig;
-use soli::encoder::Form;
-use soli::model::Model;
+use soli::graph::Model;
+use soli::layout::Form;
 use soli::vocab::Vocabulary;
 
 use crate::checkpoint;
