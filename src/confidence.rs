@@ -20,7 +20,7 @@ pub struct Confidence {
     pub score: f32,
     /// Weight of the picture's unfamiliarity.
     pub unfamiliarity: f32,
-    /// Weight of the [`support`] that the caption has in the words that the concept head found.
+    /// Weight of the support that the caption has in the words that the concept head found.
     #[serde(default)]
     pub support: f32,
     /// Added to all.
@@ -67,13 +67,13 @@ impl Confidence {
     }
 
     /// The probability, 0 to 1, that a caption with this `score` is about right, given the picture's `embeddings`
-    /// (latents * width values, the width last) and the caption's [`support`].
+    /// (latents * width values, the width last) and the caption's support.
     pub fn probability(&self, score: f32, embeddings: &[f32], support: f32) -> f32 {
         let unfamiliarity = unfamiliarity(&self.mean, &self.deviation, &pooled(embeddings, self.mean.len()));
         self.of_signs(score, unfamiliarity, support)
     }
 
-    /// [`Confidence::probability`] with the [`unfamiliarity`] known.
+    /// [`Confidence::probability`] with the unfamiliarity known.
     pub fn of_signs(&self, score: f32, unfamiliarity: f32, support: f32) -> f32 {
         let logit =
             self.score * score + self.unfamiliarity * unfamiliarity + self.support * support + self.bias;

@@ -104,11 +104,14 @@ pub mod weights;
 
 pub use captioner::{Caption, CaptionOptions, Captioner, MAX_BEAM, Word};
 pub use confidence::{Confidence, ConfidenceError};
-pub use config::{ConceptConfig, ConfigError, DecoderConfig, EncoderConfig, ModelConfig, Trunk};
+pub use config::{
+    ConceptConfig, ConfigError, DecoderConfig, EncoderConfig, MAX_CONCEPTS, ModelConfig, Trunk,
+};
 pub use error::Error;
 pub use image::{ImageError, MAX_PIXELS, Rgba};
-pub use vocab::{Vocabulary, VocabularyError};
+pub use packed::source::BadTensor;
+pub use vocab::{MAX_WORD_BYTES, SPECIAL_TOKENS, Vocabulary, VocabularyError};
 #[cfg(all(feature = "web", target_arch = "wasm32"))]
 #[doc(hidden)]
 pub use web::WebCaptioner;
-pub use weights::{Precision, Provenance, WeightsError, WeightsFile};
+pub use weights::{FloatTensor, MAX_HEADER_BYTES, Precision, Provenance, Weights, WeightsError, WeightsFile};

@@ -239,7 +239,7 @@ impl<'a> WeightsFile<'a> {
     }
 
     /// A tensor by its name.
-    pub fn tensor(&self, name: &str) -> Option<&StoredTensor<'a>> {
+    pub(crate) fn tensor(&self, name: &str) -> Option<&StoredTensor<'a>> {
         self.tensors.get(name)
     }
 

@@ -10,6 +10,7 @@ use soli::config::{ConceptConfig, DecoderConfig, EncoderConfig, ModelConfig};
 use soli::graph::{self, Model};
 use soli::image::{Rgba, normalise, to_square};
 use soli::kernels::Level;
+use soli::layout::{Form, Network as Layout};
 use soli::likeliest::Likeliest;
 use soli::packed::source::{AsFloats, Source};
 use soli::packed::{Network, Scratch};

@@ -87,10 +87,10 @@ unsafe fn attend_body<V: Vector>(
 
 #[inline(always)]
 unsafe fn dot<V: Vector>(a: *const f32, b: *const f32, len: usize) -> f32 {
-    let mut sums = [V::splat(0.0); 4];
     let mut i = 0;
     // SAFETY: the caller's promise.
     unsafe {
+        let mut sums = [V::splat(0.0); 4];
         while i + 4 * V::LANES <= len {
             for (u, sum) in sums.iter_mut().enumerate() {
                 let at = i + u * V::LANES;
@@ -114,7 +114,7 @@ unsafe fn dot<V: Vector>(a: *const f32, b: *const f32, len: usize) -> f32 {
 /// The weighted sum of the values in `N` vectors of columns from column `at` on.
 ///
 /// # Safety
-/// The columns, the rows of `memory` and their weights are there.
+/// The processor has the instructions of `V`, and the columns, the rows of `memory` and their weights are there.
 #[inline(always)]
 unsafe fn mix<V: Vector, const N: usize>(
     memory: &Memory,
@@ -123,9 +123,9 @@ unsafe fn mix<V: Vector, const N: usize>(
     at: usize,
     out: *mut f32,
 ) {
-    let mut totals = [V::splat(0.0); N];
     // SAFETY: the caller's promise.
     unsafe {
+        let mut totals = [V::splat(0.0); N];
         for (i, &row) in memory.rows.iter().enumerate() {
             let values = memory.values.as_ptr().add(row as usize * memory.stride + at);
             let weight = V::splat(*weights.add(i));

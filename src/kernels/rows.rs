@@ -9,7 +9,7 @@ pub(super) trait Map {
 }
 
 /// # Safety
-/// `x` and `out` (which may be `x`) reach `len` values.
+/// The processor has the instructions of `V`, and `x` and `out` (which may be `x`) reach `len` values.
 #[inline(always)]
 pub(super) unsafe fn map<V: Vector>(x: *const f32, out: *mut f32, len: usize, f: &impl Map) {
     let mut i = 0;
@@ -29,13 +29,13 @@ pub(super) unsafe fn map<V: Vector>(x: *const f32, out: *mut f32, len: usize, f:
 /// The sum of a function over a row, in two vectors of partial sums.
 ///
 /// # Safety
-/// `x` reaches `len` values.
+/// The processor has the instructions of `V`, and `x` reaches `len` values.
 #[inline(always)]
 pub(super) unsafe fn sum<V: Vector>(x: *const f32, len: usize, f: &impl Map) -> f32 {
-    let mut sums = [V::splat(0.0); 2];
     let mut i = 0;
     // SAFETY: the caller's promise.
     unsafe {
+        let mut sums = [V::splat(0.0); 2];
         while i + 2 * V::LANES <= len {
             sums[0] = sums[0].add(f.call(V::load(x.add(i))));
             sums[1] = sums[1].add(f.call(V::load(x.add(i + V::LANES))));
@@ -51,13 +51,13 @@ pub(super) unsafe fn sum<V: Vector>(x: *const f32, len: usize, f: &impl Map) -> 
 }
 
 /// # Safety
-/// `x` reaches `len` values.
+/// The processor has the instructions of `V`, and `x` reaches `len` values.
 #[inline(always)]
 pub(super) unsafe fn largest<V: Vector>(x: *const f32, len: usize, f: &impl Map) -> f32 {
-    let mut most = V::splat(f32::NEG_INFINITY);
     let mut i = 0;
     // SAFETY: the caller's promise.
     unsafe {
+        let mut most = V::splat(f32::NEG_INFINITY);
         while i + V::LANES <= len {
             most = most.max(f.call(V::load(x.add(i))));
             i += V::LANES;
@@ -84,7 +84,7 @@ struct Magnitude;
 impl Map for Magnitude {
     #[inline(always)]
     fn call<V: Vector>(&self, x: V) -> V {
-        x.max(V::splat(0.0).sub(x))
+        x.max(x.like(0.0).sub(x))
     }
 }
 
@@ -92,9 +92,9 @@ struct Gelu;
 impl Map for Gelu {
     #[inline(always)]
     fn call<V: Vector>(&self, x: V) -> V {
-        let cubic = x.mul(x).mul(x).mul(V::splat(GELU_CUBIC)).add(x);
-        let e = cubic.mul(V::splat(-GELU_SLOPE)).exp();
-        x.div(e.add(V::splat(1.0)))
+        let cubic = x.mul(x).mul(x).mul(x.like(GELU_CUBIC)).add(x);
+        let e = cubic.mul(x.like(-GELU_SLOPE)).exp();
+        x.div(e.add(x.like(1.0)))
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) struct ExpOfDifference(pub f32);
 impl Map for ExpOfDifference {
     #[inline(always)]
     fn call<V: Vector>(&self, x: V) -> V {
-        x.sub(V::splat(self.0)).exp()
+        x.sub(x.like(self.0)).exp()
     }
 }
 
@@ -112,7 +112,7 @@ struct SquaredDifference(f32);
 impl Map for SquaredDifference {
     #[inline(always)]
     fn call<V: Vector>(&self, x: V) -> V {
-        let x = x.sub(V::splat(self.0));
+        let x = x.sub(x.like(self.0));
         x.mul(x)
     }
 }
@@ -122,7 +122,7 @@ struct Line(f32, f32);
 impl Map for Line {
     #[inline(always)]
     fn call<V: Vector>(&self, x: V) -> V {
-        x.mul(V::splat(self.0)).add(V::splat(self.1))
+        x.mul(x.like(self.0)).add(x.like(self.1))
     }
 }
 

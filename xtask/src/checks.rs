@@ -1,9 +1,10 @@
 //! The steps of `test` and `lint`, and the table at their end.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cmd::Cmd;
 use crate::setup::Toolbox;
@@ -113,6 +114,12 @@ pub fn read_code(checks: &mut Checks, tools: &Toolbox) {
             )
             .run()
     });
+    checks.step("crates that caption", || {
+        for more in [&["--target", TARGET, "--features", wasm::FEATURES][..], &[]] {
+            captioning_crates(more)?;
+        }
+        Ok(())
+    });
     // Licences, duplicates and sources; advisories need the network, so they are asked for by hand.
     match on_path("cargo-deny") {
         Some(_) => checks.step("dependencies", || {
@@ -123,6 +130,24 @@ pub fn read_code(checks: &mut Checks, tools: &Toolbox) {
         None => checks
             .leave_out("dependencies", "cargo-deny is not installed: `cargo install cargo-deny --locked`"),
     }
+}
+
+/// What a user of the crate `soli` compiles: few crates, and nothing that only training needs.
+fn captioning_crates(more: &[&str]) -> Result<()> {
+    const MOST: usize = 50;
+    let tree = ["tree", "--package", "soli", "--edges", "normal", "--prefix", "none", "--format", "{p}"];
+    let tree = Cmd::new("cargo").args(tree).args(more).output()?;
+    let crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    let heavy = ["candle-core", "candle-nn", "gemm", "multiversion", "rayon"];
+    if let Some(found) = heavy.into_iter().find(|name| crates.contains(name)) {
+        bail!(
+            "{found} would be compiled for captions: it belongs behind the feature `train` of the crate soli"
+        );
+    }
+    if crates.len() > MOST {
+        bail!("{} crates would be compiled for captions, more than {MOST}", crates.len());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::data::{Dataset, Split, decode};
 use crate::fold::fold;
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
-use crate::stages;
+use crate::stages::{self, Stage};
 
 /// Write a run's averaged parameters as a weights file.
 #[derive(Debug, Args)]
@@ -145,7 +145,7 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
         .with_context(|| format!("{} is no run folder: it has no config.toml", run.display()))?;
     let recipe: Recipe = toml::from_str(&text).context("the run's config.toml")?;
     let (mut seconds, mut steps, mut found) = (0.0, 0, None);
-    for stage in stages::ORDER {
+    for stage in Stage::ALL {
         let folder = stages::folder(run, stage);
         let running = checkpoint::load(&folder, checkpoint::RUNNING)?;
         let finished = checkpoint::load(&folder, checkpoint::FINISHED)?;
@@ -156,7 +156,7 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
             continue;
         };
         (seconds, steps) = (seconds + progress.seconds, steps + progress.step);
-        if !["text", "siamese", "concepts"].contains(&stage) {
+        if stage.describes() {
             found = Some((folder.join(file), tensors, progress));
         }
     }
