@@ -22,6 +22,7 @@ const MOST_OF_A_DRAWING: f32 = 0.49;
 
 /// How to caption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CaptionOptions {
     /// Captions considered at each step, 1 to [`MAX_BEAM`]; 1 is greedy.
     pub beam: usize,
@@ -43,8 +44,28 @@ impl Default for CaptionOptions {
     }
 }
 
+impl CaptionOptions {
+    /// These options with another beam, 1 to [`MAX_BEAM`].
+    pub fn with_beam(self, beam: usize) -> Self {
+        Self { beam, ..self }
+    }
+
+    /// These options with neutral words for people or with those that the network learned.
+    pub fn with_neutral(self, neutral: bool) -> Self {
+        Self { neutral, ..self }
+    }
+
+    /// These options with captions of at most `max_tokens` tokens, the end included; at least 2.
+    pub fn with_max_tokens(self, max_tokens: usize) -> Self {
+        Self { max_tokens: Some(max_tokens), ..self }
+    }
+}
+
 /// What was said of a picture.
+///
+/// Serialised, it is what every output of soli has of a caption: the web's, and the rows of `soli caption`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Caption {
     /// The caption as text: lower case, no full stop. Of a picture that is no photograph it says what it is instead.
     pub text: String,
@@ -68,6 +89,7 @@ pub struct Caption {
 
 /// A word that a picture shows.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Word {
     /// The word, in lower case.
     pub word: String,

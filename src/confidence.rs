@@ -50,7 +50,7 @@ pub struct Confidence {
     pub score: f32,
     /// Weight of the picture's unfamiliarity.
     pub unfamiliarity: f32,
-    /// Weight of the [`support`] that the caption has in the words that the concept head found.
+    /// Weight of the support that the caption has in the words that the concept head found.
     #[serde(default)]
     pub support: f32,
     /// Weight of the picture's [`size`].
@@ -65,6 +65,7 @@ pub struct Confidence {
 
 /// What the numbers of a [`Confidence`] have to be.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfidenceError {
     /// The network's embeddings are wider or narrower.
     #[error("the confidence has {found} channels, but the embeddings have {expected}")]
@@ -134,8 +135,13 @@ impl Confidence {
             + self.support * signs.support
             + self.size * signs.size
             + self.bias;
-        1.0 / (1.0 + (-logit).exp())
+        logistic(logit)
     }
+}
+
+/// The probability that a logit stands for.
+pub fn logistic(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 /// How far a caption says what the concept head saw: the mean probability of its words that are concepts, 0 to 1, where a

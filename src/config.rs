@@ -4,11 +4,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::layout::TRUNK_STRIDE;
+
 /// Most words that a concept head can look for.
 pub const MAX_CONCEPTS: usize = 8192;
 
 /// Why a [`ModelConfig`] cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// A number lies outside the range that the network supports.
     #[error("model configuration: `{key}` is {value}, but must lie in {min}..={max}")]
@@ -42,6 +45,14 @@ pub enum ConfigError {
         /// The token there.
         token: u32,
     },
+    /// The input does not split into the cells of the trunk's grid.
+    #[error("model configuration: `encoder.input_side` {0} is not a multiple of {TRUNK_STRIDE}")]
+    BadInputSide(usize),
+    /// Both the encoder and the concept head would widen the trunk's features.
+    #[error(
+        "model configuration: `encoder.head` must be false where there are `concepts`, which have a head of their own"
+    )]
+    TwoHeads,
     /// The decoder's width does not split into its heads.
     #[error("model configuration: `decoder.width` {width} is not a multiple of `decoder.heads` {heads}")]
     HeadsDoNotDivideWidth {
@@ -55,6 +66,7 @@ pub enum ConfigError {
 /// The convolutional trunk of the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Trunk {
     /// EfficientNet-Lite0 without head and classifier: stride 32, 320 channels out.
     #[default]
@@ -80,6 +92,13 @@ pub struct EncoderConfig {
     /// Divides each RGB value after the subtraction.
     #[serde(default = "lite_std")]
     pub std: [f32; 3],
+}
+
+impl EncoderConfig {
+    /// EfficientNet-Lite0 as it was pretrained, without its head, for squares of `input_side` pixels, a multiple of 32.
+    pub fn new(input_side: usize) -> Self {
+        Self { trunk: Trunk::default(), head: false, input_side, mean: lite_mean(), std: lite_std() }
+    }
 }
 
 fn lite_mean() -> [f32; 3] {
@@ -147,8 +166,7 @@ impl ModelConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let d = &self.decoder;
         for (key, value, min, max) in [
-            ("encoder.input_side", self.encoder.input_side, 32, 1024),
-            ("encoder.input_side modulo 32", self.encoder.input_side % 32, 0, 0),
+            ("encoder.input_side", self.encoder.input_side, TRUNK_STRIDE, 1024),
             ("decoder.layers", d.layers, 1, 24),
             ("decoder.width", d.width, 8, 2048),
             ("decoder.heads", d.heads, 1, 64),
@@ -160,18 +178,16 @@ impl ModelConfig {
                 return Err(ConfigError::OutOfRange { key, value, min, max });
             }
         }
+        if !self.encoder.input_side.is_multiple_of(TRUNK_STRIDE) {
+            return Err(ConfigError::BadInputSide(self.encoder.input_side));
+        }
         if !d.width.is_multiple_of(d.heads) {
             return Err(ConfigError::HeadsDoNotDivideWidth { width: d.width, heads: d.heads });
         }
         if let Some(concepts) = &self.concepts {
             if self.encoder.head {
                 // The concept head widens the trunk's own channels.
-                return Err(ConfigError::OutOfRange {
-                    key: "encoder.head beside concepts",
-                    value: 1,
-                    min: 0,
-                    max: 0,
-                });
+                return Err(ConfigError::TwoHeads);
             }
             self.validate_concepts(concepts)?;
         }
@@ -214,7 +230,7 @@ impl ModelConfig {
 
     /// Number of embeddings that the encoder hands to the decoder: the cells of the trunk's last grid.
     pub fn latents(&self) -> usize {
-        let cells = self.encoder.input_side / 32;
+        let cells = self.encoder.input_side / TRUNK_STRIDE;
         cells * cells
     }
 }

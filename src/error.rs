@@ -5,6 +5,7 @@ use crate::weights::WeightsError;
 
 /// Why there is no caption.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The weights file cannot be used.
     #[error(transparent)]
@@ -15,9 +16,6 @@ pub enum Error {
     /// An option is out of range; the text names it.
     #[error("options: {0}")]
     Options(String),
-    /// The network failed on checked weights and a checked picture: a bug in soli.
-    #[error("internal error: {0}")]
-    Internal(#[from] candle_core::Error),
     /// Weights that were checked do not make a network: a bug in soli.
     #[error("internal error: {0}")]
     Network(#[from] crate::packed::source::BadTensor),
@@ -31,7 +29,7 @@ impl Error {
             Self::Weights(_) => "invalid-weights",
             Self::Image(_) => "invalid-image",
             Self::Options(_) => "invalid-options",
-            Self::Internal(_) | Self::Network(_) => "internal",
+            Self::Network(_) => "internal",
         }
     }
 }
@@ -54,6 +52,6 @@ mod tests {
             assert_eq!(error.code(), code);
             assert_eq!(error.to_string(), message);
         }
-        assert_eq!(Error::from(candle_core::Error::Msg("x".to_owned())).code(), "internal");
+        assert_eq!(Error::from(crate::packed::source::BadTensor("x".to_owned())).code(), "internal");
     }
 }

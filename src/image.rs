@@ -17,6 +17,7 @@ const MAX_INPUT_SIDE: usize = 4096;
 
 /// Why pixels cannot become an input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ImageError {
     /// Width or height is zero.
     #[error("image: {width} x {height} pixels; both sides must be at least 1")]

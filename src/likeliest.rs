@@ -1,5 +1,7 @@
 //! The likeliest words of a picture, and what the decoder is told of their probabilities.
 
+use crate::confidence::logistic;
+
 /// Smallest probability that is told from none: the decoder reads its logarithm.
 const LEAST: f32 = 1e-4;
 
@@ -27,7 +29,7 @@ impl Likeliest {
         order.truncate(count);
         order.sort_unstable_by(by);
         probabilities.clear();
-        probabilities.extend(order.iter().map(|&i| 1.0 / (1.0 + (-logits[i as usize]).exp())));
+        probabilities.extend(order.iter().map(|&i| logistic(logits[i as usize])));
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::convert::Infallible;
 
-use candle_core::{Result, Tensor};
-
-use crate::decoder::{self, Decoder};
-use crate::kernels::packed::{Level, log_softmax};
+use crate::kernels::{Level, log_softmax};
 use crate::packed;
 use crate::vocab::{END, START, UNKNOWN};
 
@@ -94,16 +91,7 @@ pub trait Scorer {
         tokens: &[u32],
         parents: &[u32],
         read: impl FnOnce(&mut [f32]),
-    ) -> std::result::Result<(), Self::Error>;
-}
-
-impl Scorer for decoder::Generation<'_> {
-    type Error = candle_core::Error;
-
-    fn step(&mut self, tokens: &[u32], parents: &[u32], read: impl FnOnce(&mut [f32])) -> Result<()> {
-        read(&mut decoder::Generation::step(self, tokens, parents)?.flatten_all()?.to_vec1()?);
-        Ok(())
-    }
+    ) -> Result<(), Self::Error>;
 }
 
 impl Scorer for packed::decoder::Generation<'_> {
@@ -114,7 +102,7 @@ impl Scorer for packed::decoder::Generation<'_> {
         tokens: &[u32],
         parents: &[u32],
         read: impl FnOnce(&mut [f32]),
-    ) -> std::result::Result<(), Infallible> {
+    ) -> Result<(), Infallible> {
         read(packed::decoder::Generation::step(self, tokens, parents));
         Ok(())
     }
@@ -145,14 +133,6 @@ fn highest(row: &[f32], keep: usize, allowed: impl Fn(u32) -> bool, best: &mut V
 /// Tokens that [`highest`] passes over at once: some vectors full.
 const RUN: usize = 32;
 
-/// The best caption found for the embeddings (latents, width) of one picture.
-///
-/// # Errors
-/// If the embeddings do not fit the decoder or `options.max_tokens` exceeds what it was built for.
-pub fn search(decoder: &Decoder, embeddings: &Tensor, options: SearchOptions) -> Result<Hypothesis> {
-    search_with(&mut decoder.start(embeddings)?, options)
-}
-
 /// The best caption found by asking `generation`, which has not been asked yet.
 ///
 /// # Errors
@@ -160,7 +140,7 @@ pub fn search(decoder: &Decoder, embeddings: &Tensor, options: SearchOptions) ->
 pub fn search_with<S: Scorer>(
     generation: &mut S,
     options: SearchOptions,
-) -> std::result::Result<Hypothesis, S::Error> {
+) -> Result<Hypothesis, S::Error> {
     search_reworded(generation, options, |_, _| ())
 }
 
@@ -173,7 +153,7 @@ pub fn search_reworded<S: Scorer>(
     generation: &mut S,
     options: SearchOptions,
     reword: impl Fn(&[u32], &mut [f32]),
-) -> std::result::Result<Hypothesis, S::Error> {
+) -> Result<Hypothesis, S::Error> {
     let level = Level::detect();
     let beam = options.beam.max(1);
     let mut live = vec![Hypothesis { tokens: Vec::new(), log_probabilities: Vec::new() }];
@@ -278,7 +258,7 @@ mod tests {
             tokens: &[u32],
             _: &[u32],
             read: impl FnOnce(&mut [f32]),
-        ) -> std::result::Result<(), Infallible> {
+        ) -> Result<(), Infallible> {
             let words = &self.table[self.rows.len().min(self.table.len() - 1)];
             let mut row = vec![f32::MIN; 3 + words.len()];
             row[END as usize] = (1.0 - words.iter().sum::<f32>()).max(0.0).ln();

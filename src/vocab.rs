@@ -18,6 +18,7 @@ pub const MAX_WORD_BYTES: usize = 100;
 
 /// Why a list of words is no [`Vocabulary`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum VocabularyError {
     /// There are no words.
     #[error("vocabulary: it has no words")]
@@ -119,7 +120,7 @@ impl Vocabulary {
         &self.words
     }
 
-    /// Id of `word`, [`UNKNOWN`] if it is not in the vocabulary (the names of special tokens are not words either).
+    /// Id of `word`, that of `<unk>` if it is not in the vocabulary (the names of special tokens are not words either).
     pub fn id(&self, word: &str) -> u32 {
         self.ids.get(word).copied().unwrap_or(UNKNOWN)
     }

@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 use crate::captioner::{CaptionOptions, Captioner};
 use crate::error::Error;
 use crate::image::Rgba;
-use crate::kernels::packed;
+use crate::kernels::{Level, warm_up};
 use crate::weights::Provenance;
 
 /// Runs once when the module is instantiated: from then on a panic is written to the console with its place.
@@ -21,8 +21,8 @@ pub fn start() {
 /// Lets the browser notice what it should optimise, while the weights are on the way: some milliseconds of work on
 /// made-up numbers.
 #[wasm_bindgen(js_name = warmUp)]
-pub fn warm_up() {
-    packed::warm_up(packed::Level::detect());
+pub fn warm_up_kernels() {
+    warm_up(Level::detect());
 }
 
 /// A captioner with its weights, living in WebAssembly's memory until it is freed.
@@ -80,11 +80,12 @@ impl WebCaptioner {
         to_js(&caption)
     }
 
-    /// What the trunk sees in a picture given as to [`WebCaptioner::caption`]: a `Float32Array` of the features of its
+    /// For the benchmarks: what the trunk sees in a picture given as to [`WebCaptioner::caption`]: a `Float32Array` of the features of its
     /// cells, row by row.
     ///
     /// # Errors
     /// Throws with the code `invalid-image`.
+    #[cfg(feature = "bench")]
     pub fn features(&self, rgba: &[u8], width: u32, height: u32) -> Result<Vec<f32>, JsValue> {
         Rgba::new(width, height, rgba)
             .map_err(Error::from)

@@ -2,7 +2,8 @@
 //!
 //! Its `__metadata__` holds `format` (`soli`), `format_version` (`1`), `precision` (`f32`, `f16` or `int8`), `config`
 //! (the [`ModelConfig`] as JSON, normalisation included), `vocabulary` (the words, one a line), `provenance`
-//! ([`Provenance`] as JSON) and, if it is calibrated, `confidence` ([`Confidence`] as JSON). Its tensors are exactly those of [`expected_tensors`], each stored as
+//! ([`Provenance`] as JSON) and, if it is calibrated, `confidence` ([`Confidence`] as JSON). Its tensors are exactly those
+//! of [`Network`] in the form for inference, each stored as
 //! * `F32` or `F16`, or
 //! * `I8` with a companion `NAME.scale` (`F32`) that broadcasts against it, (rows, 1) or (1, columns): the value is
 //!   the integer, -127 to 127, times its scale.
@@ -20,13 +21,11 @@ mod write;
 
 use std::collections::{BTreeMap, HashMap};
 
-use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::confidence::Confidence;
 use crate::config::ModelConfig;
-use crate::encoder::HEAD_CHANNELS;
-use crate::model::expected_tensors;
+use crate::layout::{Form, HEAD_CHANNELS, Network, TensorSpec};
 use crate::vocab::Vocabulary;
 
 pub use error::WeightsError;
@@ -90,6 +89,7 @@ impl std::str::FromStr for Precision {
 /// Where weights come from, for those who have to trust or repeat them. All of it is optional, none of it is used.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Provenance {
     /// When the training ended: RFC 3339, UTC.
     pub created: Option<String>,
@@ -107,7 +107,16 @@ pub struct Provenance {
     pub notes: BTreeMap<String, String>,
 }
 
-/// Weights ready for use: every tensor expanded to `f32` on the CPU.
+/// A tensor in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FloatTensor {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// As many values as the shape says, row-major.
+    pub values: Vec<f32>,
+}
+
+/// Weights ready for use: every tensor expanded to `f32`.
 #[derive(Debug, Clone)]
 pub struct Weights {
     /// The shape of the network.
@@ -118,8 +127,8 @@ pub struct Weights {
     pub provenance: Provenance,
     /// How far captions can be trusted, if that was measured.
     pub confidence: Option<Confidence>,
-    /// The tensors of [`expected_tensors`] by name.
-    pub tensors: HashMap<String, Tensor>,
+    /// The tensors of the network by name.
+    pub tensors: HashMap<String, FloatTensor>,
 }
 
 impl Weights {
@@ -128,7 +137,7 @@ impl Weights {
     /// # Errors
     /// Those of [`WeightsFile::open`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
-        WeightsFile::open(bytes)?.expand()
+        Ok(WeightsFile::open(bytes)?.expand())
     }
 
     /// Writes a weights file. The same weights give the same bytes.
@@ -230,38 +239,34 @@ impl<'a> WeightsFile<'a> {
     }
 
     /// A tensor by its name.
-    pub fn tensor(&self, name: &str) -> Option<&StoredTensor<'a>> {
+    pub(crate) fn tensor(&self, name: &str) -> Option<&StoredTensor<'a>> {
         self.tensors.get(name)
     }
 
     /// Makes every tensor `f32`.
-    ///
-    /// # Errors
-    /// Only if candle cannot make a tensor.
-    pub fn expand(self) -> Result<Weights, WeightsError> {
+    pub fn expand(self) -> Weights {
         let tensor = |(name, stored): (String, StoredTensor)| {
-            let tensor = Tensor::from_vec(stored.to_f32(), stored.shape, &Device::Cpu)
-                .map_err(|e| WeightsError::Network(e.to_string()))?;
-            Ok::<_, WeightsError>((name, tensor))
+            let values = stored.to_f32();
+            (name, FloatTensor { shape: stored.shape, values })
         };
-        let tensors = self.tensors.into_iter().map(tensor).collect::<Result<_, _>>()?;
-        Ok(Weights {
+        Weights {
             config: self.config,
             vocabulary: self.vocabulary,
             provenance: self.provenance,
             confidence: self.confidence,
-            tensors,
-        })
+            tensors: self.tensors.into_iter().map(tensor).collect(),
+        }
     }
 }
 
-/// Shapes by name.
-type Shapes = BTreeMap<String, Vec<usize>>;
+/// The tensors of a network by name.
+type Expected = BTreeMap<String, TensorSpec>;
 
-fn expected(config: &ModelConfig) -> Result<Shapes, WeightsError> {
+fn expected(config: &ModelConfig) -> Result<Expected, WeightsError> {
     // Before anything is computed from the numbers of the configuration.
     config.validate()?;
-    expected_tensors(config).map_err(|e| WeightsError::Network(e.to_string()))
+    let tensors = Network::new(config).tensors(Form::Inference);
+    Ok(tensors.map(|tensor| (tensor.name.clone(), tensor)).collect())
 }
 
 /// The confidence has to fit the embeddings.

@@ -2,14 +2,15 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use candle_core::{D, Device, Result, Tensor, Var};
-use soli::kernels::attention::{Segment, attention};
-use soli::kernels::cross_entropy::{cross_entropy, soft_cross_entropy};
-use soli::kernels::depthwise::depthwise;
-use soli::kernels::dropout::dropout;
-use soli::kernels::gelu::gelu;
-use soli::kernels::inverted_residual::inverted_residual;
-use soli::kernels::layer_norm::{EPSILON, layer_norm};
-use soli::kernels::linear::{Activation, linear};
+use soli::graph::kernels::attention::{Segment, attention};
+use soli::graph::kernels::cross_entropy::{cross_entropy, soft_cross_entropy};
+use soli::graph::kernels::depthwise::depthwise;
+use soli::graph::kernels::dropout::dropout;
+use soli::graph::kernels::gelu::gelu;
+use soli::graph::kernels::inverted_residual::inverted_residual;
+use soli::graph::kernels::layer_norm::layer_norm;
+use soli::graph::kernels::linear::{Activation, linear};
+use soli::layout::LAYER_NORM_EPSILON;
 
 /// Values in -1..1 that look random and are the same every time.
 fn values(count: usize, seed: u64) -> Vec<f32> {
@@ -197,7 +198,7 @@ fn layer_norm_agrees_with_stock_operations() {
         let plain = || {
             let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
             let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-            let normed = centred.broadcast_div(&(variance + f64::from(EPSILON))?.sqrt()?)?;
+            let normed = centred.broadcast_div(&(variance + f64::from(LAYER_NORM_EPSILON))?.sqrt()?)?;
             normed.broadcast_mul(&gamma)?.broadcast_add(&beta)
         };
         let ours = || layer_norm(&x, &gamma, &beta);

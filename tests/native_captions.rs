@@ -7,8 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use soli::captioner::{Caption, CaptionOptions, Captioner};
-use soli::image::Rgba;
+use soli::{Caption, CaptionOptions, Captioner, Rgba};
 
 /// Pixels that no decoder has a say in: `www/photos/cat.jpg`, shrunk.
 const PIXELS: &str = "tests/fixtures/cat_96x64.rgba";
@@ -54,7 +53,7 @@ fn caption_all() -> Vec<Recorded> {
     for (picture, (width, height), data) in &pictures {
         let rgba = Rgba::new(*width, *height, data).expect("the sizes fit");
         for beam in BEAMS {
-            let options = CaptionOptions { beam, ..CaptionOptions::default() };
+            let options = CaptionOptions::default().with_beam(beam);
             let Caption { text, score, tokens, .. } = soli.caption(&rgba, &options).expect("a caption");
             captions.push(Recorded { picture: (*picture).to_string(), beam, text, score, tokens });
         }

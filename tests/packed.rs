@@ -5,19 +5,18 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Device, Tensor};
 use soli::config::{ConceptConfig, DecoderConfig, EncoderConfig, ModelConfig};
-use soli::encoder::Form;
+use soli::graph::{self, Model};
 use soli::image::{Rgba, normalise, to_square};
-use soli::kernels::packed::Level;
+use soli::kernels::Level;
+use soli::layout::{Form, Network as Layout};
 use soli::likeliest::Likeliest;
-use soli::model::{Model, expected_tensors};
 use soli::packed::source::{AsFloats, Source};
 use soli::packed::{Network, Scratch};
-use soli::search::{SearchOptions, search, search_with};
+use soli::search::{SearchOptions, search_with};
 use soli::vocab::{START, Vocabulary};
-use soli::weights::{Precision, Provenance, Weights, WeightsFile};
+use soli::weights::{FloatTensor, Precision, Provenance, Weights, WeightsFile};
 
 /// Two ways of adding up the same floats.
 const SAME: f32 = 1e-4;
@@ -27,8 +26,7 @@ fn read(relative: &str) -> Vec<u8> {
 }
 
 fn reference(weights: &Weights) -> Model {
-    let vb = VarBuilder::from_tensors(weights.tensors.clone(), DType::F32, &Device::Cpu);
-    Model::new(vb, &weights.config, Form::Inference).expect("the weights fit")
+    Model::of(weights).expect("the weights fit")
 }
 
 /// What the decoder of the reference reads, (cells and words, width), and its words.
@@ -118,7 +116,7 @@ fn photographs_give_the_numbers_and_captions_of_the_reference() {
         for beam in [1, 3, 8] {
             let options = SearchOptions { beam, max_tokens: weights.config.decoder.max_tokens };
             let (memory, _) = remember(&model, &rgb, &weights.config.encoder);
-            let expected = search(&model.decoder, &memory, options).expect("a caption");
+            let expected = graph::search(&model.decoder, &memory, options).expect("a caption");
             for (network, tolerance) in [(&exact, SAME), (&rounded, 1e-3)] {
                 let Ok(found) = search_with(&mut network.start(&rgb, beam, &mut scratch), options);
                 assert_eq!(found.tokens, expected.tokens, "{name}, beam {beam}");
@@ -136,7 +134,7 @@ fn random_weights(config: ModelConfig, seed: u64) -> Weights {
         (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
     let mut tensors = HashMap::new();
-    for (name, shape) in expected_tensors(&config).expect("a network") {
+    for (name, shape) in Layout::new(&config).shapes(Form::Inference) {
         let count = shape.iter().product();
         let scale = match shape[..] {
             [rows, _] if name.starts_with("encoder.") && !name.ends_with("position") => {
@@ -147,7 +145,7 @@ fn random_weights(config: ModelConfig, seed: u64) -> Weights {
         };
         let values: Vec<f32> =
             (0..count).map(|_| uniform() * scale + if name.ends_with("gamma") { 1.0 } else { 0.0 }).collect();
-        tensors.insert(name, Tensor::from_vec(values, shape, &Device::Cpu).expect("a tensor"));
+        tensors.insert(name, FloatTensor { shape, values });
     }
     let words = (0..config.decoder.vocab_size - 3).map(|i| format!("w{i}")).collect();
     let vocabulary = Vocabulary::new(words).expect("different words");

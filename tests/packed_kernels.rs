@@ -2,9 +2,9 @@
 //! sizes, both strides.
 #![cfg(not(target_arch = "wasm32"))]
 
-use soli::kernels::packed::{
-    Filter, Finish, Level, Matrix, MatrixI8, Memory, Placement, Sink, attend, gelu, layer_norm, log_softmax,
-    quantise, warm_up,
+use soli::kernels::{
+    Depthwise, Finish, Level, Matrix, MatrixI8, Memory, Placement, Sink, attend, gelu, layer_norm,
+    log_softmax, quantise, warm_up,
 };
 
 /// Repeatable numbers.
@@ -253,7 +253,7 @@ fn depthwise_convolutions_are_those_of_the_plain_loop() {
                 let channels = 1 + random.below(40);
                 let taps = random.values(kernel * kernel * channels);
                 let bias = random.values(channels);
-                let filter = Filter::new(level, kernel, stride, &taps, &bias).expect("a known kernel");
+                let filter = Depthwise::new(level, kernel, stride, &taps, &bias).expect("a known kernel");
                 let line = ((width - 1) * stride + kernel) * channels;
                 let first = random.below(kernel);
                 let lines = 1 + random.below(kernel - first);
@@ -282,9 +282,9 @@ fn depthwise_convolutions_are_those_of_the_plain_loop() {
                 assert_close(&rounded, &expected, 1.2e-4, &what);
             }
         }
-        assert!(Filter::new(level, 7, 1, &[0.0; 49], &[0.0]).is_none());
-        assert!(Filter::new(level, 3, 3, &[0.0; 9], &[0.0]).is_none());
-        assert!(Filter::new(level, 3, 1, &[0.0; 8], &[0.0]).is_none());
+        assert!(Depthwise::new(level, 7, 1, &[0.0; 49], &[0.0]).is_none());
+        assert!(Depthwise::new(level, 3, 3, &[0.0; 9], &[0.0]).is_none());
+        assert!(Depthwise::new(level, 3, 1, &[0.0; 8], &[0.0]).is_none());
     }
 }
 

@@ -6,7 +6,7 @@
 
 use js_sys::{Array, Error, Object, Reflect, Uint8Array};
 use serde::Deserialize;
-use soli::web::WebCaptioner;
+use soli::WebCaptioner;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};

@@ -1,377 +1,279 @@
-//! Depthwise convolution, channels last, with TensorFlow's "SAME" padding.
+//! Depthwise convolution, channels last, ReLU6 included, over lines that carry their own margin of zeros.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
-use multiversion::multiversion;
+use super::buffer::Buffer;
+use super::simd::{Level, Plain, Vector, compile_for_levels};
 
-use super::linear::{Activation, column_sums};
-use super::parallel;
-use super::storage::{operand, with_values};
-
-/// Channels handled together: as many accumulators as fit the registers of every processor we meet.
-const LANES: usize = 16;
-
-/// Where a convolution's windows lie along one axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Length of the input.
-    pub input: usize,
-    /// Length of the output.
-    pub output: usize,
+/// Weights of a depthwise convolution of 3 x 3 or 5 x 5 taps at stride 1 or 2.
+pub struct Depthwise {
+    level: Level,
     kernel: usize,
     stride: usize,
-    before: usize,
+    channels: usize,
+    taps: Buffer<f32>,
+    bias: Buffer<f32>,
 }
 
-impl Window {
-    /// Windows of TensorFlow's "SAME" padding: `ceil(input / stride)` outputs; where the padding is odd, the extra
-    /// row goes to the end.
-    pub fn same(input: usize, kernel: usize, stride: usize) -> Self {
-        let output = input.div_ceil(stride);
-        let padding = (output.saturating_sub(1) * stride + kernel).saturating_sub(input);
-        Self { input, output, kernel, stride, before: padding / 2 }
-    }
-
-    /// Number of taps.
-    pub fn kernel(self) -> usize {
-        self.kernel
-    }
-
-    /// The taps of output `o` that fall on the input, and the input that the first of them meets.
-    #[inline(always)]
-    pub fn taps(self, o: usize) -> (std::ops::Range<usize>, usize) {
-        let start = o * self.stride;
-        let first = self.before.saturating_sub(start);
-        let last = self.kernel.min(self.input + self.before - start);
-        (first..last, start + first - self.before)
-    }
-
-    /// The outputs whose taps all fall on the input.
-    #[inline(always)]
-    fn inside(self) -> std::ops::Range<usize> {
-        let first = self.before.div_ceil(self.stride).min(self.output);
-        let fit = (self.input + self.before).checked_sub(self.kernel);
-        let last = fit.map_or(0, |last| last / self.stride + 1).min(self.output);
-        first..last.max(first)
-    }
-
-    /// The taps `t` through which input `i` reaches an output, as `(t, output)`.
-    #[inline(always)]
-    fn reached_from(self, i: usize) -> impl Iterator<Item = (usize, usize)> {
-        (0..self.kernel).filter_map(move |t| {
-            let start = (i + self.before).checked_sub(t)?;
-            (start % self.stride == 0 && start / self.stride < self.output)
-                .then_some((t, start / self.stride))
-        })
-    }
-}
-
-/// The geometry of one depthwise convolution over (height, width, channels).
-#[derive(Debug, Clone, Copy)]
-pub struct Geometry {
-    /// Along the height.
-    pub rows: Window,
-    /// Along the width.
-    pub cols: Window,
-    /// Number of channels.
-    pub channels: usize,
-}
-
-/// Columns worked on together: each weight is loaded once for all of them, and their sums do not wait for each other.
-const COLUMNS: usize = 4;
-
-/// Row `oh` of the output of one image: `out` (width, channels), `x` (height, width, channels),
-/// `w` (kernel * kernel, channels), `b` (channels).
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-pub fn forward_row(out: &mut [f32], oh: usize, x: &[f32], w: &[f32], b: &[f32], g: Geometry) {
-    let c = g.channels;
-    let (row_taps, ih) = g.rows.taps(oh);
-    let inside = g.cols.inside();
-    let mut ow = 0;
-    while ow < g.cols.output {
-        let together = inside.contains(&ow) && ow + COLUMNS <= inside.end;
-        let mut from = 0;
-        while from < c {
-            let width = LANES.min(c - from);
-            if together && width == LANES {
-                let first = ow * g.cols.stride - g.cols.before;
-                let mut sums = [[0f32; LANES]; COLUMNS];
-                sums.iter_mut().for_each(|sum| sum.copy_from_slice(&b[from..from + LANES]));
-                for (i, kh) in row_taps.clone().enumerate() {
-                    for kw in 0..g.cols.kernel {
-                        let w = &w[(kh * g.cols.kernel + kw) * c + from..][..LANES];
-                        let start = ((ih + i) * g.cols.input + first + kw) * c + from;
-                        for (p, sum) in sums.iter_mut().enumerate() {
-                            multiply_add(sum, &x[start + p * g.cols.stride * c..][..LANES], w);
-                        }
-                    }
-                }
-                for (p, sum) in sums.iter().enumerate() {
-                    out[(ow + p) * c + from..][..LANES].copy_from_slice(sum);
-                }
-                from += width;
-                continue;
-            }
-            for ow in ow..ow + if together { COLUMNS } else { 1 } {
-                let (col_taps, iw) = g.cols.taps(ow);
-                let mut sum = [0f32; LANES];
-                sum[..width].copy_from_slice(&b[from..from + width]);
-                for (i, kh) in row_taps.clone().enumerate() {
-                    for (j, kw) in col_taps.clone().enumerate() {
-                        let x = &x[((ih + i) * g.cols.input + iw + j) * c + from..][..width];
-                        let w = &w[(kh * g.cols.kernel + kw) * c + from..][..width];
-                        multiply_add(&mut sum, x, w);
-                    }
-                }
-                out[ow * c + from..][..width].copy_from_slice(&sum[..width]);
-            }
-            from += width;
-        }
-        ow += if together { COLUMNS } else { 1 };
-    }
-}
-
-#[inline(always)]
-fn multiply_add(sum: &mut [f32; LANES], x: &[f32], w: &[f32]) {
-    if let (Ok(x), Ok(w)) = (<&[f32; LANES]>::try_from(x), <&[f32; LANES]>::try_from(w)) {
-        for l in 0..LANES {
-            sum[l] += x[l] * w[l];
-        }
-    } else {
-        sum.iter_mut().zip(x).zip(w).for_each(|((s, x), w)| *s += x * w);
-    }
-}
-
-/// Row `ih` of the gradient with respect to the input of one image, from the gradient `grad` of its output.
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-pub(super) fn backward_row(out: &mut [f32], ih: usize, grad: &[f32], w: &[f32], g: Geometry) {
-    let c = g.channels;
-    // At stride 1, input `iw` reaches the outputs `iw + before - kw`; these columns reach one through every tap.
-    let inside = if g.cols.stride == 1 {
-        (g.cols.kernel - 1).saturating_sub(g.cols.before)..g.cols.output.saturating_sub(g.cols.before)
-    } else {
-        0..0
-    };
-    let mut iw = 0;
-    while iw < g.cols.input {
-        let together = inside.contains(&iw) && iw + COLUMNS <= inside.end;
-        let mut from = 0;
-        while from < c {
-            let width = LANES.min(c - from);
-            if together && width == LANES {
-                let mut sums = [[0f32; LANES]; COLUMNS];
-                for (kh, oh) in g.rows.reached_from(ih) {
-                    for kw in 0..g.cols.kernel {
-                        let w = &w[(kh * g.cols.kernel + kw) * c + from..][..LANES];
-                        let start = (oh * g.cols.output + iw + g.cols.before - kw) * c + from;
-                        for (p, sum) in sums.iter_mut().enumerate() {
-                            multiply_add(sum, &grad[start + p * c..][..LANES], w);
-                        }
-                    }
-                }
-                for (p, sum) in sums.iter().enumerate() {
-                    out[(iw + p) * c + from..][..LANES].copy_from_slice(sum);
-                }
-                from += width;
-                continue;
-            }
-            for iw in iw..iw + if together { COLUMNS } else { 1 } {
-                let mut sum = [0f32; LANES];
-                for (kh, oh) in g.rows.reached_from(ih) {
-                    for (kw, ow) in g.cols.reached_from(iw) {
-                        let grad = &grad[(oh * g.cols.output + ow) * c + from..][..width];
-                        let w = &w[(kh * g.cols.kernel + kw) * c + from..][..width];
-                        multiply_add(&mut sum, grad, w);
-                    }
-                }
-                out[iw * c + from..][..width].copy_from_slice(&sum[..width]);
-            }
-            from += width;
-        }
-        iw += if together { COLUMNS } else { 1 };
-    }
-}
-
-/// Adds one image's gradient with respect to the weights to `sum` (kernel * kernel, channels).
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-pub(super) fn backward_weights(sum: &mut [f32], x: &[f32], grad: &[f32], g: Geometry) {
-    // A length known to the compiler keeps the sums of a row of taps in registers.
-    match g.cols.kernel {
-        3 => weights_by_row::<3>(sum, x, grad, g),
-        5 => weights_by_row::<5>(sum, x, grad, g),
-        _ => weights_by_tap(sum, x, grad, g),
-    }
-}
-
-#[inline(always)]
-fn weights_by_row<const K: usize>(sum: &mut [f32], x: &[f32], grad: &[f32], g: Geometry) {
-    let c = g.channels;
-    let inside = g.cols.inside();
-    let mut from = 0;
-    while from < c {
-        let width = LANES.min(c - from);
-        for kh in 0..g.rows.kernel {
-            let mut totals = [[0f32; LANES]; K];
-            for oh in 0..g.rows.output {
-                let (taps, ih) = g.rows.taps(oh);
-                if !taps.contains(&kh) {
-                    continue;
-                }
-                let row = (ih + kh - taps.start) * g.cols.input;
-                for ow in 0..g.cols.output {
-                    let grad = &grad[(oh * g.cols.output + ow) * c + from..][..width];
-                    if inside.contains(&ow) {
-                        let start = (row + ow * g.cols.stride - g.cols.before) * c + from;
-                        for (kw, total) in totals.iter_mut().enumerate() {
-                            multiply_add(total, &x[start + kw * c..][..width], grad);
-                        }
-                    } else {
-                        let (taps, iw) = g.cols.taps(ow);
-                        for (j, kw) in taps.enumerate() {
-                            multiply_add(&mut totals[kw], &x[(row + iw + j) * c + from..][..width], grad);
-                        }
-                    }
-                }
-            }
-            for (kw, total) in totals.iter().enumerate() {
-                let sum = &mut sum[(kh * K + kw) * c + from..][..width];
-                sum.iter_mut().zip(total).for_each(|(s, t)| *s += t);
-            }
-        }
-        from += width;
-    }
-}
-
-#[inline(always)]
-fn weights_by_tap(sum: &mut [f32], x: &[f32], grad: &[f32], g: Geometry) {
-    let c = g.channels;
-    let mut from = 0;
-    while from < c {
-        let width = LANES.min(c - from);
-        for kh in 0..g.rows.kernel {
-            for kw in 0..g.cols.kernel {
-                let mut total = [0f32; LANES];
-                for oh in 0..g.rows.output {
-                    let (taps, ih) = g.rows.taps(oh);
-                    if !taps.contains(&kh) {
-                        continue;
-                    }
-                    let ih = ih + kh - taps.start;
-                    for ow in 0..g.cols.output {
-                        let (taps, iw) = g.cols.taps(ow);
-                        if !taps.contains(&kw) {
-                            continue;
-                        }
-                        let iw = iw + kw - taps.start;
-                        let x = &x[(ih * g.cols.input + iw) * c + from..][..width];
-                        let grad = &grad[(oh * g.cols.output + ow) * c + from..][..width];
-                        multiply_add(&mut total, x, grad);
-                    }
-                }
-                let sum = &mut sum[(kh * g.cols.kernel + kw) * c + from..][..width];
-                sum.iter_mut().zip(&total).for_each(|(s, t)| *s += t);
-            }
-        }
-        from += width;
-    }
-}
-
-/// `activation(depthwise(x, w) + b)` for `x` (batch, height, width, channels), `w` (kernel * kernel, channels) with
-/// a square kernel, `b` (channels): (batch, ceil(height / stride), ceil(width / stride), channels).
-///
-/// # Errors
-/// If the shapes do not fit, the stride is zero or a tensor is not contiguous `f32` on the CPU.
-pub fn depthwise(
-    x: &Tensor,
-    w: &Tensor,
-    b: &Tensor,
-    stride: usize,
-    activation: Activation,
-) -> Result<Tensor> {
-    if stride == 0 {
-        bail!("depthwise: the stride must be at least 1");
-    }
-    x.contiguous()?.apply_op3(w, b, Depthwise { stride, activation })
-}
-
-struct Depthwise {
-    stride: usize,
-    activation: Activation,
+/// Where the results go.
+pub enum Sink<'a> {
+    /// As they are.
+    F32(&'a mut [f32]),
+    /// Multiplied and rounded.
+    I16(&'a mut [i16], f32),
 }
 
 impl Depthwise {
-    fn geometry(&self, x: &[usize], w: &[usize], b: &[usize]) -> Result<(usize, Geometry)> {
-        let (&[batch, height, width, channels], &[taps, wc], &[bc]) = (x, w, b) else {
-            bail!("depthwise: x {x:?}, w {w:?} and b {b:?} must have 4, 2 and 1 axes");
+    /// Takes `taps` (kernel * kernel, channels) and the bias of each channel; `None` if kernel or stride are others
+    /// than there are kernels for, or if sizes do not fit.
+    pub fn new(level: Level, kernel: usize, stride: usize, taps: &[f32], bias: &[f32]) -> Option<Self> {
+        let known = matches!((kernel, stride), (3 | 5, 1 | 2)) && taps.len() == kernel * kernel * bias.len();
+        let aligned = |values: &[f32]| {
+            let mut buffer = Buffer::new(values.len());
+            buffer.copy_from_slice(values);
+            buffer
         };
-        let kernel = taps.isqrt();
-        if kernel == 0 || kernel * kernel != taps || wc != channels || bc != channels {
-            bail!("depthwise: x {x:?}, w {w:?} and b {b:?} do not fit");
+        known.then(|| Self {
+            level,
+            kernel,
+            stride,
+            channels: bias.len(),
+            taps: aligned(taps),
+            bias: aligned(bias),
+        })
+    }
+
+    /// Number of taps along an axis.
+    pub fn kernel(&self) -> usize {
+        self.kernel
+    }
+
+    /// Pixels from one window to the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Number of channels.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// One line of the output: `width` pixels from the lines `x`, which start `line` values apart and belong to the
+    /// rows of taps from `first_tap` on. The first value of a line meets the first tap of the first window.
+    ///
+    /// # Panics
+    /// If there are more lines than taps, or a slice is too short.
+    pub fn line(&self, x: &[f32], line: usize, lines: usize, first_tap: usize, width: usize, sink: Sink) {
+        if width == 0 || self.channels == 0 {
+            return;
         }
-        let rows = Window::same(height, kernel, self.stride);
-        let cols = Window::same(width, kernel, self.stride);
-        Ok((batch, Geometry { rows, cols, channels }))
+        let needed = ((width - 1) * self.stride + self.kernel) * self.channels;
+        assert!(first_tap + lines <= self.kernel, "more lines than taps");
+        assert!(lines == 0 || x.len() >= (lines - 1) * line + needed, "the input is too short");
+        let len = width * self.channels;
+        let (out, out_i16, scale) = match sink {
+            Sink::F32(out) => {
+                assert!(out.len() >= len, "the output is too short");
+                (out.as_mut_ptr(), std::ptr::null_mut(), 0.0)
+            }
+            Sink::I16(out, scale) => {
+                assert!(out.len() >= len, "the output is too short");
+                (std::ptr::null_mut(), out.as_mut_ptr(), scale)
+            }
+        };
+        let call = Call {
+            x: x.as_ptr(),
+            line,
+            lines,
+            taps: self.taps[first_tap * self.kernel * self.channels..].as_ptr(),
+            bias: self.bias.as_ptr(),
+            channels: self.channels,
+            width,
+            out,
+            out_i16,
+            scale,
+        };
+        // SAFETY: the assertions; taps and bias are as long as `new` found them.
+        unsafe {
+            match (self.kernel, self.stride) {
+                (3, 1) => filter_3_1(self.level, &call),
+                (3, 2) => filter_3_2(self.level, &call),
+                (5, 1) => filter_5_1(self.level, &call),
+                _ => filter_5_2(self.level, &call),
+            }
+        }
     }
 }
 
-impl CustomOp3 for Depthwise {
-    fn name(&self) -> &'static str {
-        "depthwise"
-    }
+struct Call {
+    x: *const f32,
+    line: usize,
+    lines: usize,
+    taps: *const f32,
+    bias: *const f32,
+    channels: usize,
+    width: usize,
+    out: *mut f32,
+    out_i16: *mut i16,
+    scale: f32,
+}
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (batch, g) = self.geometry(lx.dims(), lw.dims(), lb.dims())?;
-        let (x, w, b) =
-            (operand(x, lx, "depthwise")?, operand(w, lw, "depthwise")?, operand(b, lb, "depthwise")?);
-        let (oh, ow, c) = (g.rows.output, g.cols.output, g.channels);
-        let image = g.rows.input * g.cols.input * c;
-        let mut out = vec![0f32; batch * oh * ow * c];
-        if !out.is_empty() {
-            parallel::for_each_chunk(&mut out, ow * c, |i, row| {
-                forward_row(row, i % oh, &x[i / oh * image..][..image], w, b, g);
-                self.activation.apply(row);
-            });
-        }
-        Ok((CpuStorage::F32(out), Shape::from((batch, oh, ow, c))))
-    }
+compile_for_levels! {
+    unsafe fn filter_3_1(call: &Call) = body_3_1;
+}
+compile_for_levels! {
+    unsafe fn filter_3_2(call: &Call) = body_3_2;
+}
+compile_for_levels! {
+    unsafe fn filter_5_1(call: &Call) = body_5_1;
+}
+compile_for_levels! {
+    unsafe fn filter_5_2(call: &Call) = body_5_2;
+}
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        b: &Tensor,
-        res: &Tensor,
-        grad_res: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (batch, g) = self.geometry(x.dims(), w.dims(), b.dims())?;
-        let (ih, iw, c) = (g.rows.input, g.cols.input, g.channels);
-        let (input, output) = (ih * iw * c, g.rows.output * g.cols.output * c);
-        let grad = with_values(res, |y| with_values(grad_res, |g| self.activation.backward(y, g)))??;
-        let grad_x = if x.track_op() && x.elem_count() > 0 {
-            let mut gx = vec![0f32; batch * input];
-            with_values(w, |w| {
-                parallel::for_each_chunk(&mut gx, iw * c, |i, row| {
-                    backward_row(row, i % ih, &grad[i / ih * output..][..output], w, g);
-                });
-            })?;
-            Some(Tensor::from_vec(gx, x.shape(), x.device())?)
+/// # Safety
+/// All pointers of `call` are good for its sizes.
+#[inline(always)]
+unsafe fn body_3_1<V: Vector>(call: &Call) {
+    // SAFETY: the caller's promise.
+    unsafe { in_tiles::<V, 3, 1>(call) }
+}
+
+/// # Safety
+/// As [`body_3_1`].
+#[inline(always)]
+unsafe fn body_3_2<V: Vector>(call: &Call) {
+    // SAFETY: the caller's promise.
+    unsafe { in_tiles::<V, 3, 2>(call) }
+}
+
+/// # Safety
+/// As [`body_3_1`].
+#[inline(always)]
+unsafe fn body_5_1<V: Vector>(call: &Call) {
+    // SAFETY: the caller's promise.
+    unsafe { in_tiles::<V, 5, 1>(call) }
+}
+
+/// # Safety
+/// As [`body_3_1`].
+#[inline(always)]
+unsafe fn body_5_2<V: Vector>(call: &Call) {
+    // SAFETY: the caller's promise.
+    unsafe { in_tiles::<V, 5, 2>(call) }
+}
+
+/// Pixels that are worked on together, so that what is loaded serves several windows.
+const TILE: usize = 4;
+
+#[inline(always)]
+unsafe fn in_tiles<V: Vector, const K: usize, const S: usize>(call: &Call) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let vectors = call.channels - call.channels % V::LANES;
+        if call.width < TILE {
+            for pixel in 0..call.width {
+                for c in (0..vectors).step_by(V::LANES) {
+                    single::<V, K, S>(call, pixel, c);
+                }
+            }
         } else {
-            None
-        };
-        let gw = with_values(x, |x| {
-            parallel::sum_over(batch, w.elem_count(), |i, sum| {
-                backward_weights(sum, &x[i * input..][..input], &grad[i * output..][..output], g);
-            })
-        })?;
-        let grad_w = Tensor::from_vec(gw, w.shape(), w.device())?;
-        let grad_b = Tensor::from_vec(column_sums(&grad, c), b.shape(), b.device())?;
-        Ok((grad_x, Some(grad_w), Some(grad_b)))
+            let mut pixel = 0;
+            while pixel < call.width {
+                // The last tile overlaps the one before instead of being a small one.
+                let at = pixel.min(call.width - TILE);
+                let mut c = 0;
+                while c < vectors {
+                    column::<V, K, S, TILE>(call, at, c);
+                    c += V::LANES;
+                }
+                pixel += TILE;
+            }
+        }
+        // The channels that do not fill a vector.
+        for pixel in 0..call.width {
+            for c in vectors..call.channels {
+                single::<Plain<1>, K, S>(call, pixel, c);
+            }
+        }
+    }
+}
+
+/// The channels from `c` on of one pixel, in few instructions instead of quickly: the network hardly needs it.
+#[inline(always)]
+unsafe fn single<V: Vector, const K: usize, const S: usize>(call: &Call, pixel: usize, c: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sum = V::load(call.bias.add(c));
+        for line in 0..call.lines {
+            for k in 0..K {
+                let x = call.x.add(line * call.line + (pixel * S + k) * call.channels + c);
+                let tap = call.taps.add((line * K + k) * call.channels + c);
+                sum = sum.add_product(V::load(x), V::load(tap));
+            }
+        }
+        call.finish(call.rounded(), sum, pixel * call.channels + c);
+    }
+}
+
+/// The channels from `c` on of `T` pixels.
+#[inline(always)]
+unsafe fn column<V: Vector, const K: usize, const S: usize, const T: usize>(
+    call: &Call,
+    pixel: usize,
+    c: usize,
+) {
+    let channels = call.channels;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [V::load(call.bias.add(c)); T];
+        let mut x = call.x.add(pixel * S * channels + c);
+        let mut taps = call.taps.add(c);
+        for _ in 0..call.lines {
+            let mut w = [V::splat(0.0); K];
+            for k in 0..K {
+                w[k] = V::load(taps.add(k * channels));
+            }
+            let mut at = x;
+            for i in 0..(T - 1) * S + K {
+                let value = V::load(at);
+                at = at.add(channels);
+                for k in 0..K {
+                    // Window `t` meets pixel `i` with its tap `k`.
+                    if i >= k && (i - k) % S == 0 && (i - k) / S < T {
+                        let t = (i - k) / S;
+                        sums[t] = sums[t].add_product(value, w[k]);
+                    }
+                }
+            }
+            x = x.add(call.line);
+            taps = taps.add(K * channels);
+        }
+        let rounded = call.rounded();
+        for t in 0..T {
+            call.finish(rounded, sums[t], (pixel + t) * channels + c);
+        }
+    }
+}
+
+impl Call {
+    /// Whether the results are to be rounded. Unknown to the compiler, which would make two functions of everything around.
+    #[inline(always)]
+    fn rounded(&self) -> bool {
+        std::hint::black_box(!self.out_i16.is_null())
+    }
+
+    /// Writes what comes after `sum`.
+    ///
+    /// # Safety
+    /// The output has room for a vector at `at`.
+    #[inline(always)]
+    unsafe fn finish<V: Vector>(&self, rounded: bool, sum: V, at: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if !rounded {
+                sum.relu6().store(self.out.add(at));
+            } else {
+                sum.relu6().mul(V::splat(self.scale)).store_i16(self.out_i16.add(at));
+            }
+        }
     }
 }

@@ -1,20 +1,25 @@
-//! The arithmetic of the network, each piece with its gradient, as candle custom operations.
-//!
-//! Everything works on `f32`, on the CPU, channels last. candle's own layer norm and softmax cut gradients
-//! silently and its grouped convolution runs one channel at a time; these do neither. Each file has the plain
-//! function over slices first and the candle operation around it second, so that the functions can be used
-//! without candle's graph. [`packed`] is apart: faster kernels without gradients, for inference.
+//! The arithmetic of inference: no gradients, no tensors, no allocation; weights packed beforehand, and what follows a
+//! sum done while it is in a register. Each is written once and compiled for every [`Level`].
 
-pub mod attention;
-pub mod cross_entropy;
-pub mod depthwise;
-pub mod dropout;
-pub mod gelu;
-pub mod inverted_residual;
-pub mod layer_norm;
-pub mod linear;
-mod math;
-pub mod matmul;
-pub mod packed;
-mod parallel;
-mod storage;
+// Indices here are numbers of lanes, rows and taps, which iterators would hide.
+#![allow(clippy::needless_range_loop)]
+
+mod attention;
+mod buffer;
+mod depthwise;
+mod gemm;
+mod gemm_i8;
+mod product;
+mod rows;
+mod simd;
+mod warm_up;
+
+pub use attention::{Memory, attend};
+pub use buffer::{Buffer, Number};
+pub use depthwise::{Depthwise, Sink};
+pub use gemm::Matrix;
+pub use gemm_i8::{Matrix as MatrixI8, limit};
+pub use product::{Finish, Placement};
+pub use rows::{gelu, layer_norm, log_softmax, quantise};
+pub use simd::Level;
+pub use warm_up::warm_up;

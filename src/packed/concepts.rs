@@ -1,24 +1,26 @@
-//! The concept head as in [`crate::concepts`], which describes and trains it, on packed weights.
+//! The concept head on packed weights: which words of the vocabulary a picture shows, before a sentence is made of them.
+//!
+//! EfficientNet's own pretrained head widens the trunk's features, their mean over the cells is normalised, and two
+//! dense layers turn it into a probability for each word. The decoder reads the likeliest words beside the cells.
 
-use super::source::{BadTensor, Linear, Packer, Rounded, Table};
-use crate::config::{ConceptConfig, ModelConfig};
-use crate::encoder::{HEAD_CHANNELS, TRUNK_CHANNELS};
-use crate::kernels::packed::{Buffer, Finish, Level, layer_norm};
+use super::linear::{Linear, Norm, Rounded, Table};
+use super::source::{BadTensor, Packer};
+use crate::config::ConceptConfig;
+use crate::kernels::{Buffer, Finish, Level};
+use crate::layout::{self, HEAD_CHANNELS};
 use crate::likeliest::{Likeliest, signals};
 
 /// The packed concept head.
 pub struct Concepts {
     level: Level,
     head: Linear,
-    gamma: Vec<f32>,
-    beta: Vec<f32>,
+    norm: Norm,
     hidden: Linear,
     output: Linear,
     words: Table,
     word: Linear,
     probability: Vec<f32>,
-    read_gamma: Vec<f32>,
-    read_beta: Vec<f32>,
+    read_norm: Norm,
     width: usize,
     config: ConceptConfig,
 }
@@ -49,25 +51,27 @@ impl Scratch {
 }
 
 impl Concepts {
-    /// Packs the tensors `concepts.*`.
+    /// Packs the head's tensors, and the words' embeddings, which are the decoder's.
     ///
     /// # Errors
     /// If a tensor is not there.
-    pub fn new(packer: &Packer, model: &ModelConfig, config: &ConceptConfig) -> Result<Self, BadTensor> {
-        let width = model.decoder.width;
+    pub fn new(
+        packer: &Packer,
+        layout: &layout::Concepts,
+        decoder: &layout::Decoder,
+        config: &ConceptConfig,
+    ) -> Result<Self, BadTensor> {
         Ok(Self {
             level: packer.level,
-            head: packer.linear("concepts.head", TRUNK_CHANNELS, HEAD_CHANNELS)?,
-            gamma: packer.floats("concepts.norm.gamma", 1, HEAD_CHANNELS)?,
-            beta: packer.floats("concepts.norm.beta", 1, HEAD_CHANNELS)?,
-            hidden: packer.linear("concepts.hidden", HEAD_CHANNELS, config.rank)?,
-            output: packer.linear("concepts.output", config.rank, config.tokens.len())?,
-            words: packer.table("decoder.embedding.weight", model.decoder.vocab_size, width)?,
-            word: packer.linear("concepts.read", width, width)?,
-            probability: packer.floats("concepts.read.probability", 2, width)?,
-            read_gamma: packer.floats("concepts.read.norm.gamma", 1, width)?,
-            read_beta: packer.floats("concepts.read.norm.beta", 1, width)?,
-            width,
+            head: packer.linear(&layout.head)?,
+            norm: packer.norm(&layout.classifier.norm)?,
+            hidden: packer.linear(&layout.classifier.hidden)?,
+            output: packer.linear(&layout.classifier.output)?,
+            words: packer.table(&decoder.words)?,
+            word: packer.linear(&layout.word)?,
+            probability: packer.floats(&layout.probability)?,
+            read_norm: packer.norm(&layout.norm)?,
+            width: layout.word.outputs,
             config: config.clone(),
         })
     }
@@ -90,7 +94,7 @@ impl Concepts {
         s.pooled[..HEAD_CHANNELS].iter_mut().for_each(|sum| *sum /= cells as f32);
         s.normed.grow(HEAD_CHANNELS);
         let (pooled, normed) = (&s.pooled[..HEAD_CHANNELS], &mut s.normed[..HEAD_CHANNELS]);
-        layer_norm(level, pooled, &self.gamma, &self.beta, normed);
+        self.norm.forward(level, pooled, normed);
         s.hidden.grow(self.config.rank);
         self.hidden.rows(level, &s.normed, 1, &mut s.rounded, &mut s.hidden, Finish::Plain);
         let count = self.config.tokens.len();
@@ -114,6 +118,6 @@ impl Concepts {
             }
         }
         let values = read * width;
-        layer_norm(level, &s.widened[..values], &self.read_gamma, &self.read_beta, &mut out[..values]);
+        self.read_norm.forward(level, &s.widened[..values], &mut out[..values]);
     }
 }

@@ -1,26 +1,10 @@
-//! The decoder as in [`crate::decoder`], which describes and trains it, on packed weights: a step for all beams at once.
+//! The decoder of [`crate::layout`] on packed weights: a step for all beams at once.
 
-use super::source::{BadTensor, Linear, Packer, Rounded, Table};
+use super::linear::{Linear, Norm, Rounded, Table};
+use super::source::{BadTensor, Packer};
 use crate::config::DecoderConfig;
-use crate::kernels::packed::{Buffer, Finish, Level, Memory, attend, gelu, layer_norm};
-
-struct Norm {
-    gamma: Vec<f32>,
-    beta: Vec<f32>,
-}
-
-impl Norm {
-    fn new(packer: &Packer, name: &str, width: usize) -> Result<Self, BadTensor> {
-        Ok(Self {
-            gamma: packer.floats(&format!("{name}.gamma"), 1, width)?,
-            beta: packer.floats(&format!("{name}.beta"), 1, width)?,
-        })
-    }
-
-    fn forward(&self, level: Level, x: &[f32], out: &mut [f32]) {
-        layer_norm(level, x, &self.gamma, &self.beta, out);
-    }
-}
+use crate::kernels::{Buffer, Finish, Level, Memory, attend, gelu};
+use crate::layout;
 
 struct Layer {
     self_norm: Norm,
@@ -38,25 +22,19 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(packer: &Packer, name: &str, width: usize, ffn_width: usize) -> Result<Self, BadTensor> {
-        let norm = |part| Norm::new(packer, &format!("{name}.{part}"), width);
-        let linear = |part, inputs, outputs| packer.linear(&format!("{name}.{part}"), inputs, outputs);
-        let joined = |parts: &[&str]| {
-            let names: Vec<String> = parts.iter().map(|part| format!("{name}.{part}")).collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            packer.side_by_side(&names, width, width)
-        };
+    fn new(packer: &Packer, layout: &layout::Layer) -> Result<Self, BadTensor> {
+        let (own, cross) = (&layout.self_attention, &layout.cross_attention);
         Ok(Self {
-            self_norm: norm("self_norm")?,
-            own: joined(&["self_attention.query", "self_attention.key", "self_attention.value"])?,
-            self_output: linear("self_attention.output", width, width)?,
-            cross_norm: norm("cross_norm")?,
-            query: linear("cross_attention.query", width, width)?,
-            memory: joined(&["cross_attention.key", "cross_attention.value"])?,
-            cross_output: linear("cross_attention.output", width, width)?,
-            ffn_norm: norm("ffn_norm")?,
-            up: linear("ffn_up", width, ffn_width)?,
-            down: linear("ffn_down", ffn_width, width)?,
+            self_norm: packer.norm(&layout.self_norm)?,
+            own: packer.side_by_side(&[&own.query, &own.key, &own.value])?,
+            self_output: packer.linear(&own.output)?,
+            cross_norm: packer.norm(&layout.cross_norm)?,
+            query: packer.linear(&cross.query)?,
+            memory: packer.side_by_side(&[&cross.key, &cross.value])?,
+            cross_output: packer.linear(&cross.output)?,
+            ffn_norm: packer.norm(&layout.ffn_norm)?,
+            up: packer.linear(&layout.ffn_up)?,
+            down: packer.linear(&layout.ffn_down)?,
         })
     }
 }
@@ -96,22 +74,19 @@ pub struct Scratch {
 }
 
 impl Decoder {
-    /// Packs the tensors `decoder.*`.
+    /// Packs the decoder's tensors.
     ///
     /// # Errors
     /// If a tensor is not there.
-    pub fn new(packer: &Packer, config: &DecoderConfig) -> Result<Self, BadTensor> {
-        let DecoderConfig { layers, width, ffn_width, max_tokens, vocab_size, .. } = *config;
-        let words = "decoder.embedding.weight";
+    pub fn new(packer: &Packer, layout: &layout::Decoder, config: &DecoderConfig) -> Result<Self, BadTensor> {
+        let layer = |layer| Layer::new(packer, layer);
         Ok(Self {
             level: packer.level,
-            words: packer.table(words, vocab_size, width)?,
-            positions: packer.table("decoder.position.weight", max_tokens, width)?,
-            layers: (0..layers)
-                .map(|i| Layer::new(packer, &format!("decoder.layers.{i}"), width, ffn_width))
-                .collect::<Result<_, _>>()?,
-            norm: Norm::new(packer, "decoder.norm", width)?,
-            output: packer.transposed(words, "decoder.output.bias", vocab_size, width)?,
+            words: packer.table(&layout.words)?,
+            positions: packer.table(&layout.position)?,
+            layers: layout.layers.iter().map(layer).collect::<Result<_, _>>()?,
+            norm: packer.norm(&layout.norm)?,
+            output: packer.transposed(&layout.words, &layout.output_bias)?,
             config: config.clone(),
         })
     }
@@ -158,11 +133,6 @@ pub struct Generation<'a> {
 }
 
 impl Generation<'_> {
-    /// The processor that the decoder was packed for.
-    pub fn level(&self) -> Level {
-        self.decoder.level
-    }
-
     /// Gives each beam its next token and returns the logits (beams, vocabulary) of the one after.
     ///
     /// `parents` tells which earlier beam each one goes on from; it is ignored at the first step.
@@ -192,7 +162,9 @@ impl Generation<'_> {
             decoder.words.add_row(token as usize, x);
             decoder.positions.add_row(position, x);
         }
+        // `x`, `normed`, `read`, `next` and `query` are (beams, width).
         for ((layer, own), memory) in decoder.layers.iter().zip(&mut s.own).zip(&s.memory) {
+            // Query, key and value of a token side by side: `own` is (steps, most beams, 3 width), `memory` (cells, 2 width).
             let row = 3 * width;
             layer.self_norm.forward(level, &s.x[..values], &mut s.normed[..values]);
             let new = &mut own[position * most * row..];
@@ -219,6 +191,7 @@ impl Generation<'_> {
             layer.cross_output.rows(level, &s.read, beams, &mut s.rounded, &mut s.next, finish);
             std::mem::swap(&mut s.x, &mut s.next);
 
+            // `hidden` is (beams, hidden width).
             layer.ffn_norm.forward(level, &s.x[..values], &mut s.normed[..values]);
             layer.up.rows(level, &s.normed, beams, &mut s.rounded, &mut s.hidden, Finish::Plain);
             gelu(level, &mut s.hidden[..beams * ffn_width]);

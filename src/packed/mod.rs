@@ -1,20 +1,21 @@
 //! The network for inference: packed weights, no tensors, no graph, and no allocation once everything has been met
-//! once. What it computes is described, and trained, by [`crate::encoder`], [`crate::embedding`] and
-//! [`crate::decoder`]; a test holds the two together.
+//! once. What it computes is described by [`crate::layout`]; a test holds it together with the graph that trains.
 
 pub mod concepts;
 pub mod decoder;
+mod linear;
 pub mod source;
 pub mod trunk;
 
 use crate::config::ModelConfig;
-use crate::encoder::{HEAD_CHANNELS, STAGES, STEM_CHANNELS, TRUNK_CHANNELS, feature_channels};
-use crate::kernels::packed::{Buffer, Finish, Level, layer_norm};
+use crate::kernels::{Buffer, Finish, Level};
+use crate::layout;
 use crate::likeliest::Likeliest;
 
 use concepts::Concepts;
 use decoder::{Decoder, Generation};
-use source::{BadTensor, Linear, Packer, Rounded, Source};
+use linear::{Linear, Norm, Rounded};
+use source::{BadTensor, Packer, Source};
 use trunk::Trunk;
 
 /// Trunk, embedding, concept head and decoder, packed for this processor.
@@ -23,8 +24,7 @@ pub struct Network {
     trunk: Trunk,
     head: Option<Linear>,
     embedding: Linear,
-    gamma: Vec<f32>,
-    beta: Vec<f32>,
+    norm: Norm,
     position: Vec<f32>,
     concepts: Option<Concepts>,
     decoder: Decoder,
@@ -65,28 +65,24 @@ impl Network {
     /// If a tensor is not there.
     pub fn for_level(source: &dyn Source, config: &ModelConfig, level: Level) -> Result<Self, BadTensor> {
         let packer = Packer::new(source, level);
-        let (width, cells) = (config.decoder.width, config.latents());
+        let layout = layout::Network::new(config);
         let encoder = &config.encoder;
         Ok(Self {
             level,
-            trunk: Trunk::new(&packer, STEM_CHANNELS, &STAGES, encoder.mean, encoder.std)?,
-            head: match encoder.head {
-                true => Some(packer.linear("encoder.head", TRUNK_CHANNELS, HEAD_CHANNELS)?),
-                false => None,
+            trunk: Trunk::new(&packer, &layout.trunk, encoder.mean, encoder.std)?,
+            head: layout.trunk.head.as_ref().map(|head| packer.linear(head)).transpose()?,
+            embedding: packer.linear(&layout.embedding.project)?,
+            norm: packer.norm(&layout.embedding.norm)?,
+            position: packer.floats(&layout.embedding.position)?,
+            concepts: match (&layout.concepts, &config.concepts) {
+                (Some(own), Some(config)) => Some(Concepts::new(&packer, own, &layout.decoder, config)?),
+                _ => None,
             },
-            embedding: packer.linear("encoder.embedding", feature_channels(encoder), width)?,
-            gamma: packer.floats("encoder.embedding.norm.gamma", 1, width)?,
-            beta: packer.floats("encoder.embedding.norm.beta", 1, width)?,
-            position: packer.floats("encoder.embedding.position", cells, width)?,
-            concepts: match &config.concepts {
-                Some(concepts) => Some(Concepts::new(&packer, config, concepts)?),
-                None => None,
-            },
-            decoder: Decoder::new(&packer, &config.decoder)?,
+            decoder: Decoder::new(&packer, &layout.decoder, &config.decoder)?,
             memory_rows: config.memory_rows(),
             side: encoder.input_side,
-            cells,
-            width,
+            cells: config.latents(),
+            width: config.decoder.width,
         })
     }
 
@@ -98,9 +94,9 @@ impl Network {
         let Scratch { trunk, widened, rounded, .. } = scratch;
         let features = self.trunk.forward(rgb, self.side, trunk);
         let Some(head) = &self.head else { return features };
-        widened.grow(self.cells * HEAD_CHANNELS);
+        widened.grow(self.cells * layout::HEAD_CHANNELS);
         head.rows(self.level, features, self.cells, rounded, widened, Finish::Relu6);
-        &widened[..self.cells * HEAD_CHANNELS]
+        &widened[..self.cells * layout::HEAD_CHANNELS]
     }
 
     /// Embeds a picture's pixels (side, side, RGB) and looks for its words; [`Network::embeddings`] and [`Network::words`]
@@ -124,7 +120,7 @@ impl Network {
         }
         scratch.embeddings.grow(rows);
         let out = &mut scratch.embeddings[..len];
-        layer_norm(self.level, &embedded[..len], &self.gamma, &self.beta, out);
+        self.norm.forward(self.level, &embedded[..len], out);
         out.iter_mut().zip(&self.position).for_each(|(x, position)| *x += position);
         (scratch.embedding_rounded, scratch.embedded) = (rounded, embedded);
     }

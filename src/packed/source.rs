@@ -1,8 +1,10 @@
-//! Where the packed network takes its tensors from, and how it multiplies with them.
+//! Where the packed network takes its tensors from.
 
 use std::borrow::Cow;
 
-use crate::kernels::packed::{Buffer, Finish, Level, Matrix, MatrixI8, Placement, quantise};
+use super::linear::{Linear, Norm, Table};
+use crate::kernels::{Level, Matrix, MatrixI8};
+use crate::layout::{self, TensorSpec};
 
 /// A tensor that the network needs is not there, or is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,24 +61,26 @@ impl<'a> Packer<'a> {
         Self { source, level }
     }
 
-    fn get(&self, name: &str, rows: usize, columns: usize) -> Result<Values<'a>, BadTensor> {
-        self.source.get(name, rows, columns).ok_or_else(|| BadTensor(name.to_owned()))
+    fn get(&self, tensor: &TensorSpec) -> Result<Values<'a>, BadTensor> {
+        let (rows, columns) = tensor.rows_and_columns();
+        self.source.get(&tensor.name, rows, columns).ok_or_else(|| BadTensor(tensor.name.clone()))
     }
 
     /// A tensor's values, row after row.
     ///
     /// # Errors
     /// If it is not there.
-    pub fn floats(&self, name: &str, rows: usize, columns: usize) -> Result<Vec<f32>, BadTensor> {
-        Ok(floats(self.get(name, rows, columns)?, columns))
+    pub fn floats(&self, tensor: &TensorSpec) -> Result<Vec<f32>, BadTensor> {
+        Ok(floats(self.get(tensor)?, tensor.rows_and_columns().1))
     }
 
     /// A tensor of which single rows are wanted.
     ///
     /// # Errors
     /// If it is not there.
-    pub fn table(&self, name: &str, rows: usize, columns: usize) -> Result<Table, BadTensor> {
-        Ok(match self.get(name, rows, columns)? {
+    pub fn table(&self, tensor: &TensorSpec) -> Result<Table, BadTensor> {
+        let (_, columns) = tensor.rows_and_columns();
+        Ok(match self.get(tensor)? {
             Values::ByRow(integers, scales) => {
                 Table::Int8 { integers: integers.to_vec(), scales: scales.into_owned(), columns }
             }
@@ -84,24 +88,33 @@ impl<'a> Packer<'a> {
         })
     }
 
-    /// `NAME.weight` (inputs, outputs) and `NAME.bias`.
+    /// The scale and the shift of a norm.
     ///
     /// # Errors
     /// If one is not there.
-    pub fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, BadTensor> {
-        self.side_by_side(&[name], inputs, outputs)
+    pub fn norm(&self, norm: &layout::Norm) -> Result<Norm, BadTensor> {
+        Ok(Norm { gamma: self.floats(&norm.gamma())?, beta: self.floats(&norm.beta())? })
     }
 
-    /// Several layers (inputs, outputs) with the same input, their outputs one after the other.
+    /// A matrix with its bias.
+    ///
+    /// # Errors
+    /// If one is not there.
+    pub fn linear(&self, layer: &layout::Linear) -> Result<Linear, BadTensor> {
+        self.side_by_side(&[layer])
+    }
+
+    /// Several layers with the same sizes and the same input, their outputs one after the other.
     ///
     /// # Errors
     /// If a tensor is not there.
-    pub fn side_by_side(&self, names: &[&str], inputs: usize, outputs: usize) -> Result<Linear, BadTensor> {
-        let mut parts = Vec::with_capacity(names.len());
-        let mut bias = Vec::with_capacity(names.len() * outputs);
-        for name in names {
-            parts.push(self.get(&format!("{name}.weight"), inputs, outputs)?);
-            bias.extend(self.floats(&format!("{name}.bias"), 1, outputs)?);
+    pub fn side_by_side(&self, layers: &[&layout::Linear]) -> Result<Linear, BadTensor> {
+        let (inputs, outputs) = layers.first().map_or((0, 0), |layer| (layer.inputs, layer.outputs));
+        let mut parts = Vec::with_capacity(layers.len());
+        let mut bias = Vec::with_capacity(layers.len() * outputs);
+        for layer in layers {
+            parts.push(self.get(&layer.weight())?);
+            bias.extend(self.floats(&layer.bias())?);
         }
         let integers: Option<Vec<_>> = parts
             .iter()
@@ -128,15 +141,10 @@ impl<'a> Packer<'a> {
     ///
     /// # Errors
     /// If one is not there.
-    pub fn transposed(
-        &self,
-        name: &str,
-        bias: &str,
-        outputs: usize,
-        inputs: usize,
-    ) -> Result<Linear, BadTensor> {
-        let bias = self.floats(bias, 1, outputs)?;
-        Ok(match self.get(name, outputs, inputs)? {
+    pub fn transposed(&self, tensor: &TensorSpec, bias: &TensorSpec) -> Result<Linear, BadTensor> {
+        let (_, inputs) = tensor.rows_and_columns();
+        let bias = self.floats(bias)?;
+        Ok(match self.get(tensor)? {
             Values::ByRow(integers, scales) => {
                 Linear::Int8(MatrixI8::pack_transposed(self.level, inputs, &scales, &bias, integers))
             }
@@ -145,95 +153,5 @@ impl<'a> Packer<'a> {
                 Linear::F32(Matrix::pack(self.level, inputs, &bias, |k, n| values[n * inputs + k]))
             }
         })
-    }
-}
-
-/// Rows to be looked up.
-pub enum Table {
-    /// In floats.
-    F32 {
-        /// Row after row.
-        values: Vec<f32>,
-        /// Length of a row.
-        columns: usize,
-    },
-    /// In integers with a scale for each row.
-    Int8 {
-        /// In two's complement, row after row.
-        integers: Vec<u8>,
-        /// One a row.
-        scales: Vec<f32>,
-        /// Length of a row.
-        columns: usize,
-    },
-}
-
-impl Table {
-    /// Adds row `row` to `to`.
-    ///
-    /// # Panics
-    /// If there is no such row.
-    pub fn add_row(&self, row: usize, to: &mut [f32]) {
-        match self {
-            Self::F32 { values, columns } => {
-                to.iter_mut().zip(&values[row * columns..][..*columns]).for_each(|(to, x)| *to += x);
-            }
-            Self::Int8 { integers, scales, columns } => {
-                let (row, scale) = (&integers[row * columns..][..*columns], scales[row]);
-                to.iter_mut().zip(row).for_each(|(to, &x)| *to += f32::from(x as i8) * scale);
-            }
-        }
-    }
-}
-
-/// A packed layer: a matrix product with a bias.
-pub enum Linear {
-    /// In floats.
-    F32(Matrix),
-    /// In integers.
-    Int8(MatrixI8),
-}
-
-/// What [`Linear::rows`] needs while it works.
-#[derive(Default)]
-pub struct Rounded {
-    integers: Buffer<i16>,
-    steps: Vec<f32>,
-}
-
-impl Linear {
-    /// Multiplies `rows` rows of `x`, which lie one after the other; integers are made with a step for each row, so
-    /// that what becomes of a row does not depend on its neighbours.
-    ///
-    /// # Panics
-    /// If `x` or `out` is too short.
-    pub fn rows(
-        &self,
-        level: Level,
-        x: &[f32],
-        rows: usize,
-        rounded: &mut Rounded,
-        out: &mut [f32],
-        finish: Finish,
-    ) {
-        match self {
-            Self::F32(matrix) => {
-                let place = Placement::dense(matrix.outputs());
-                matrix.multiply(x, matrix.inputs(), rows, out, place, finish);
-            }
-            Self::Int8(matrix) => {
-                let (inputs, stride) = (matrix.inputs(), matrix.stride());
-                rounded.integers.grow(rows * stride);
-                rounded.steps.clear();
-                for (x, to) in
-                    x.chunks_exact(inputs).zip(rounded.integers.chunks_exact_mut(stride)).take(rows)
-                {
-                    to[stride - 1] = 0;
-                    rounded.steps.push(quantise(level, x, matrix.limit(), to));
-                }
-                let place = Placement::dense(matrix.outputs());
-                matrix.multiply(&rounded.integers, &rounded.steps, rows, out, place, finish);
-            }
-        }
     }
 }

@@ -1,32 +1,14 @@
-//! The trunk: EfficientNet-Lite0 as in [`crate::encoder`], which describes and trains it, on packed weights.
+//! The trunk of [`crate::layout`], EfficientNet-Lite0, on packed weights.
 //!
 //! A block is worked through in bands of lines, so that its sixfold expansion stays in a near cache and is never whole.
 
-use super::source::{BadTensor, Linear, Packer};
-use crate::kernels::packed::{Buffer, Filter, Finish, Level, Matrix, Placement, Sink, quantise};
+use super::linear::Linear;
+use super::source::{BadTensor, Packer};
+use crate::kernels::{Buffer, Depthwise, Finish, Level, Matrix, Placement, Sink, quantise};
+use crate::layout::{self, PIXEL_CHANNELS, STEM_KERNEL, STEM_STRIDE, Window};
 
 /// Values of the expansion that are kept at a time, unless a block's lines need more.
 const BAND: usize = 40 << 10;
-
-/// What a stage of blocks looks like: repeats, kernel, stride of the first, expansion, channels out.
-pub type Stage = (usize, usize, usize, usize, usize);
-
-/// Where the windows of TensorFlow's "SAME" padding lie along one axis.
-#[derive(Debug, Clone, Copy)]
-struct Axis {
-    input: usize,
-    output: usize,
-    before: usize,
-    after: usize,
-}
-
-impl Axis {
-    fn same(input: usize, kernel: usize, stride: usize) -> Self {
-        let output = input.div_ceil(stride);
-        let padding = ((output.max(1) - 1) * stride + kernel).saturating_sub(input);
-        Self { input, output, before: padding / 2, after: padding - padding / 2 }
-    }
-}
 
 /// What the depthwise convolution of a block reads.
 enum Expand {
@@ -38,7 +20,7 @@ enum Expand {
 
 struct Block {
     expand: Expand,
-    filter: Filter,
+    filter: Depthwise,
     project: Linear,
     channels: usize,
     out: usize,
@@ -71,53 +53,56 @@ impl Scratch {
 }
 
 impl Trunk {
-    /// Packs the tensors `encoder.*`; pixel values are normalised by `mean` and `std`.
+    /// Packs the trunk's tensors; pixel values are normalised by `mean` and `std`.
     ///
     /// # Errors
-    /// If a tensor is not there, or the stages are of a kind that there are no kernels for.
+    /// If a tensor is not there, or a block is of a kind that there are no kernels for.
     pub fn new(
         packer: &Packer,
-        stem_channels: usize,
-        stages: &[Stage],
-        mean: [f32; 3],
-        std: [f32; 3],
+        layout: &layout::Trunk,
+        mean: [f32; PIXEL_CHANNELS],
+        std: [f32; PIXEL_CHANNELS],
     ) -> Result<Self, BadTensor> {
-        let stem = packer.floats("encoder.stem.weight", 27, stem_channels)?;
-        let bias = packer.floats("encoder.stem.bias", 1, stem_channels)?;
+        let layout::Linear { inputs, outputs, .. } = layout.stem;
+        let stem = packer.floats(&layout.stem.weight())?;
+        let bias = packer.floats(&layout.stem.bias())?;
         // The file has taps in the order (row, column, channel), the windows in that of (column, row, channel).
-        let tap = |k: usize| (k / 3 % 3 * 3 + k / 9) * 3 + k % 3;
-        let matrix = Matrix::pack(packer.level, 27, &bias, |k, n| stem[tap(k) * stem_channels + n]);
-        let mut levels = Box::new([[0f32; 256]; 3]);
+        let tap = |k: usize| {
+            let (column, row) = (k / (PIXEL_CHANNELS * STEM_KERNEL), k / PIXEL_CHANNELS % STEM_KERNEL);
+            (row * STEM_KERNEL + column) * PIXEL_CHANNELS + k % PIXEL_CHANNELS
+        };
+        let matrix = Matrix::pack(packer.level, inputs, &bias, |k, n| stem[tap(k) * outputs + n]);
+        let mut levels = Box::new([[0f32; 256]; PIXEL_CHANNELS]);
         for (c, levels) in levels.iter_mut().enumerate() {
             for (value, level) in levels.iter_mut().enumerate() {
                 *level = (value as f32 - mean[c]) / std[c];
             }
         }
         let mut stem = Some(Expand::Stem { matrix, levels });
-        let mut channels = stem_channels;
-        let mut blocks = Vec::new();
-        for &(repeats, kernel, first_stride, expansion, out) in stages {
-            for repeat in 0..repeats {
-                let name = format!("encoder.blocks.{}", blocks.len());
-                let wide = channels * expansion;
-                let stride = if repeat == 0 { first_stride } else { 1 };
-                let expand = match stem.take() {
-                    Some(stem) => stem,
-                    None => Expand::Linear(packer.linear(&format!("{name}.expand"), channels, wide)?),
-                };
-                let taps = packer.floats(&format!("{name}.depthwise.weight"), kernel * kernel, wide)?;
-                let bias = packer.floats(&format!("{name}.depthwise.bias"), 1, wide)?;
-                blocks.push(Block {
-                    expand,
-                    filter: Filter::new(packer.level, kernel, stride, &taps, &bias)
-                        .ok_or_else(|| BadTensor(format!("{name}.depthwise.weight")))?,
-                    project: packer.linear(&format!("{name}.project"), wide, out)?,
-                    channels,
-                    out,
-                    residual: stride == 1 && channels == out && !blocks.is_empty(),
-                });
-                channels = out;
-            }
+        let mut blocks = Vec::with_capacity(layout.blocks.len());
+        for block in &layout.blocks {
+            // The first block does not expand: what the others have there, it has in the stem.
+            let expand = match (&block.expand, stem.take()) {
+                (None, Some(stem)) => stem,
+                (Some(expand), None) => Expand::Linear(packer.linear(expand)?),
+                _ => return Err(BadTensor(block.depthwise.name.clone())),
+            };
+            let (taps, bias) = (block.depthwise.weight(), block.depthwise.bias());
+            let filter = Depthwise::new(
+                packer.level,
+                block.kernel,
+                block.stride,
+                &packer.floats(&taps)?,
+                &packer.floats(&bias)?,
+            );
+            blocks.push(Block {
+                expand,
+                filter: filter.ok_or(BadTensor(taps.name))?,
+                project: packer.linear(&block.project)?,
+                channels: block.channels,
+                out: block.project.outputs,
+                residual: block.residual,
+            });
         }
         Ok(Self { level: packer.level, blocks })
     }
@@ -127,8 +112,8 @@ impl Trunk {
     /// # Panics
     /// If there are fewer than `side * side` pixels, or the side is odd.
     pub fn forward<'s>(&self, rgb: &[u8], side: usize, scratch: &'s mut Scratch) -> &'s [f32] {
-        assert!(rgb.len() >= side * side * 3 && side.is_multiple_of(2), "the picture does not fit");
-        let mut side = side / 2;
+        assert!(rgb.len() >= side * side * 3 && side.is_multiple_of(STEM_STRIDE), "the picture does not fit");
+        let mut side = side / STEM_STRIDE;
         let mut len = 0;
         for block in &self.blocks {
             side = block.forward(self.level, rgb, side, scratch);
@@ -143,7 +128,7 @@ impl Block {
     /// Works from `scratch.input` (or, in the first block, from the picture) to `scratch.output`; returns its side.
     fn forward(&self, level: Level, rgb: &[u8], side: usize, scratch: &mut Scratch) -> usize {
         let (kernel, stride, wide) = (self.filter.kernel(), self.filter.stride(), self.filter.channels());
-        let axis = Axis::same(side, kernel, stride);
+        let axis = Window::same(side, kernel, stride);
         let line = (axis.before + axis.input + axis.after) * wide;
         let held = (BAND / line).max(kernel + stride);
         let band = ((held - (kernel - stride)) / stride).min(axis.output);
@@ -190,7 +175,7 @@ impl Block {
     fn expand(
         &self,
         rgb: &[u8],
-        axis: Axis,
+        axis: Window,
         lines: std::ops::Range<usize>,
         first: usize,
         step: f32,
@@ -211,11 +196,11 @@ impl Block {
                 matrix.multiply(x, &[step], rows, out, place, Finish::Relu6);
             }
             Expand::Stem { matrix, levels } => {
-                let side = axis.input * 2;
+                let side = axis.input * STEM_STRIDE;
                 scratch.columns.grow((side + 1) * COLUMN);
                 for (i, oh) in lines.enumerate() {
-                    columns(rgb, side, 2 * oh, levels, &mut scratch.columns);
-                    let (x, stride) = (&scratch.columns, 2 * COLUMN);
+                    columns(rgb, side, STEM_STRIDE * oh, levels, &mut scratch.columns);
+                    let (x, stride) = (&scratch.columns, STEM_STRIDE * COLUMN);
                     matrix.multiply(x, stride, axis.input, &mut out[i * line..], place, Finish::Relu6);
                 }
             }
@@ -223,8 +208,8 @@ impl Block {
     }
 
     /// Lines `lines` of the depthwise convolution, as the projection wants them.
-    fn filter(&self, axis: Axis, lines: std::ops::Range<usize>, first: usize, scratch: &mut Scratch) {
-        let (kernel, stride, wide) = (self.filter.kernel(), self.filter.stride(), self.filter.channels());
+    fn filter(&self, axis: Window, lines: std::ops::Range<usize>, first: usize, scratch: &mut Scratch) {
+        let wide = self.filter.channels();
         let line = (axis.before + axis.input + axis.after) * wide;
         let width = axis.output * wide;
         let scale = match &self.project {
@@ -238,20 +223,17 @@ impl Block {
             }
         };
         for (i, oh) in lines.enumerate() {
-            let start = oh * stride;
-            let first_tap = axis.before.saturating_sub(start);
-            let top = start + first_tap - axis.before;
-            let count = kernel.min(axis.input + axis.before - start) - first_tap;
+            let (taps, top) = axis.taps(oh);
             let x = &scratch.expanded[(top - first) * line..];
             let sink = match &self.project {
                 Linear::F32(_) => Sink::F32(&mut scratch.filtered[i * width..]),
                 Linear::Int8(_) => Sink::I16(&mut scratch.filtered_rounded[i * width..], scale),
             };
-            self.filter.line(x, line, count, first_tap, axis.output, sink);
+            self.filter.line(x, line, taps.len(), taps.start, axis.output, sink);
         }
     }
 
-    fn project(&self, axis: Axis, lines: std::ops::Range<usize>, scratch: &mut Scratch) {
+    fn project(&self, axis: Window, lines: std::ops::Range<usize>, scratch: &mut Scratch) {
         let rows = lines.len() * axis.output;
         let at = lines.start * axis.output * self.out;
         let place = Placement::dense(self.out);
@@ -270,7 +252,7 @@ impl Block {
 }
 
 /// Values of three RGB pixels, one below the other.
-const COLUMN: usize = 9;
+const COLUMN: usize = STEM_KERNEL * PIXEL_CHANNELS;
 
 /// The pixels of three lines of a square picture from line `top` on, normalised, column by column, so that a 3 x 3 window
 /// is one run of values and the next window starts two columns on. A line and a column of zeros follow the picture.

@@ -3,6 +3,7 @@ use crate::vocab::VocabularyError;
 
 /// Why a weights file cannot be used, or cannot be written.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WeightsError {
     /// There are no bytes.
     #[error("weights: the file is empty")]
@@ -134,9 +135,6 @@ pub enum WeightsError {
         /// Place in row-major order.
         index: usize,
     },
-    /// The network cannot be built from a configuration that is valid: a bug in soli.
-    #[error("weights: {0}")]
-    Network(String),
 }
 
 /// A tensor's name as found in a file, made harmless for messages.

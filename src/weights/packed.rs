@@ -25,7 +25,7 @@ impl Source for WeightsFile<'_> {
 
 impl Source for Weights {
     fn get(&self, name: &str, rows: usize, columns: usize) -> Option<Values<'_>> {
-        let values = self.tensors.get(name)?.flatten_all().ok()?.to_vec1::<f32>().ok()?;
-        (values.len() == rows * columns).then_some(Values::Floats(Cow::Owned(values)))
+        let values = &self.tensors.get(name)?.values;
+        (values.len() == rows * columns).then_some(Values::Floats(Cow::Borrowed(values)))
     }
 }

@@ -7,10 +7,11 @@ use serde::de::DeserializeOwned;
 use super::error::{shortened, shown};
 use super::quantise::ScaleAxis;
 use super::{
-    FORMAT, FORMAT_VERSION, MAX_HEADER_BYTES, SCALE_SUFFIX, Shapes, StoredTensor, Values, WeightsError,
+    Expected, FORMAT, FORMAT_VERSION, MAX_HEADER_BYTES, SCALE_SUFFIX, StoredTensor, Values, WeightsError,
     WeightsFile, check_confidence, check_vocabulary, key,
 };
 use crate::config::ModelConfig;
+use crate::layout::TensorSpec;
 use crate::vocab::Vocabulary;
 
 /// Bytes before the header: its length.
@@ -19,7 +20,7 @@ const PREFIX: usize = 8;
 /// Checks a whole file; `expected` checks a configuration and names its tensors.
 pub(super) fn open(
     bytes: &[u8],
-    expected: impl FnOnce(&ModelConfig) -> Result<Shapes, WeightsError>,
+    expected: impl FnOnce(&ModelConfig) -> Result<Expected, WeightsError>,
 ) -> Result<WeightsFile<'_>, WeightsError> {
     let (header, data) = split(bytes)?;
     let header: Metadata =
@@ -122,11 +123,11 @@ fn check_length(header: &Metadata, present: usize, file: usize) -> Result<(), We
 fn tensors<'a>(
     header: &Metadata,
     data: &'a [u8],
-    expected: &Shapes,
+    expected: &Expected,
 ) -> Result<BTreeMap<String, StoredTensor<'a>>, WeightsError> {
     let mut found: BTreeMap<String, &TensorInfo> = header.tensors().into_iter().collect();
     let mut tensors = BTreeMap::new();
-    for (name, shape) in expected {
+    for (name, TensorSpec { shape, .. }) in expected {
         let info = found.remove(name).ok_or_else(|| WeightsError::MissingTensor { name: name.clone() })?;
         check_shape(name, &info.shape, shape)?;
         let values = match info.dtype {

@@ -6,15 +6,13 @@ use serde::Serialize;
 
 use super::quantise::{ScaleAxis, quantise};
 use super::{
-    FORMAT, FORMAT_VERSION, MAX_HEADER_BYTES, Precision, SCALE_SUFFIX, Shapes, Weights, WeightsError,
-    check_confidence, check_vocabulary, key,
+    Expected, FORMAT, FORMAT_VERSION, FloatTensor, MAX_HEADER_BYTES, Precision, SCALE_SUFFIX, Weights,
+    WeightsError, check_confidence, check_vocabulary, key,
 };
+use crate::layout::{Kind, TensorSpec};
 
 /// Matrices with fewer values than this are not worth the loss of 8-bit integers.
 const LEAST_QUANTISED: usize = 1024;
-
-/// The tensor that is read by the row, a word each, and whose transpose is the output matrix: both want a scale a row.
-const WORD_TABLE: &str = "decoder.embedding.weight";
 
 /// A tensor ready to be written.
 struct Encoded {
@@ -35,7 +33,7 @@ struct Header<'a> {
 
 pub(super) fn write(
     weights: &Weights,
-    expected: &Shapes,
+    expected: &Expected,
     precision: Precision,
 ) -> Result<Vec<u8>, WeightsError> {
     weights.config.validate()?;
@@ -94,47 +92,39 @@ fn metadata(weights: &Weights, precision: Precision) -> Result<BTreeMap<&'static
 
 fn encode_all(
     weights: &Weights,
-    expected: &Shapes,
+    expected: &Expected,
     precision: Precision,
 ) -> Result<BTreeMap<String, Encoded>, WeightsError> {
     if let Some(name) = weights.tensors.keys().filter(|name| !expected.contains_key(*name)).min() {
         return Err(WeightsError::ExtraTensor { name: name.clone() });
     }
     let mut encoded = BTreeMap::new();
-    for (name, shape) in expected {
-        let tensor =
+    for (name, spec) in expected {
+        let FloatTensor { shape, values } =
             weights.tensors.get(name).ok_or_else(|| WeightsError::MissingTensor { name: name.clone() })?;
-        if tensor.dims() != shape {
-            let (expected, found) = (shape.clone(), tensor.dims().to_vec());
-            return Err(WeightsError::WrongShape { name: name.clone(), expected, found });
+        if *shape != spec.shape || values.len() != spec.shape.iter().product::<usize>() {
+            let found = if *shape == spec.shape { vec![values.len()] } else { shape.clone() };
+            return Err(WeightsError::WrongShape { name: name.clone(), expected: spec.shape.clone(), found });
         }
-        let values = tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(|_| {
-            let found = format!("{:?}", tensor.dtype());
-            WeightsError::WrongType { name: name.clone(), found, allowed: "F32" }
-        })?;
         if let Some(index) = values.iter().position(|v| !v.is_finite()) {
             let value = values[index].to_string();
             return Err(WeightsError::NotFinite { name: name.clone(), index, value });
         }
-        encode(name, shape, &values, precision, &mut encoded);
+        encode(spec, values, precision, &mut encoded);
     }
     Ok(encoded)
 }
 
-fn encode(
-    name: &str,
-    shape: &[usize],
-    values: &[f32],
-    precision: Precision,
-    into: &mut BTreeMap<String, Encoded>,
-) {
+fn encode(tensor: &TensorSpec, values: &[f32], precision: Precision, into: &mut BTreeMap<String, Encoded>) {
+    let (name, shape) = (&tensor.name, tensor.shape.as_slice());
     let mut insert = |name: String, dtype, shape: &[usize], bytes| {
         into.insert(name, Encoded { dtype, shape: shape.to_vec(), bytes });
     };
     if let (Precision::Int8, &[rows, columns]) = (precision, shape)
         && values.len() >= LEAST_QUANTISED
     {
-        let axis = if name == WORD_TABLE { ScaleAxis::Rows } else { ScaleAxis::Columns };
+        // Words are read by the row, and the transpose of their table is the output matrix: both want a scale a row.
+        let axis = if tensor.kind == Kind::Words { ScaleAxis::Rows } else { ScaleAxis::Columns };
         let (integers, scales) = quantise(values, columns, axis);
         let bytes = integers.iter().map(|&i| i as u8).collect();
         insert(name.to_owned(), Dtype::I8, shape, bytes);

@@ -1,7 +1,7 @@
 /**
  * Measures soli beside other runtimes in one headless Chromium, in turns, and prints one JSON object.
  *
- *   node bench.mjs [--browser PATH] [--soli PATH] [--candle FOLDER] [--layers FOLDER] [--relaxed FOLDER] [--rounds N]
+ *   node bench.mjs --measured FOLDER [--browser PATH] [--soli PATH] [--candle FOLDER] [--layers FOLDER] [--relaxed FOLDER] [--rounds N]
  *     [--captions N] [--sizes 96,128] (by default 96, 128, 224 and the side that the shipped weights are for)
  *
  * No time counts before the outputs were found equal. Times are those of the page's own thread while it runs
@@ -26,7 +26,7 @@ const PATIENCE = 600_000;
 /** Largest difference of features, as a part of the largest feature: two ways of adding up, and rounded inputs. */
 const EQUAL = { soli_f32: 0, soli_f32_relaxed: 1e-4, soli_int8: 2e-3, soli_int8_relaxed: 2e-3, xnnpack: 1e-4, ort: 1e-4, candle: 1e-4 };
 /** Modules built for the bench alone: `--candle FOLDER` is served as /modules/candle/. */
-const MODULES = ['candle', 'layers', 'relaxed'];
+const MODULES = ['candle', 'layers', 'measured', 'relaxed'];
 
 const { values: options } = parseArgs({
   options: {
@@ -34,6 +34,7 @@ const { values: options } = parseArgs({
     soli: { type: 'string' },
     candle: { type: 'string' },
     layers: { type: 'string' },
+    measured: { type: 'string' },
     relaxed: { type: 'string' },
     rounds: { type: 'string', default: '15' },
     captions: { type: 'string', default: '10000' },

@@ -93,7 +93,7 @@ export function write({ meta, tensors }) {
   return Buffer.concat([length, Buffer.from(json), ...parts]);
 }
 
-/** Kernel, stride and expansion of each block of EfficientNet-Lite0, see src/encoder.rs. */
+/** Kernel, stride and expansion of each block of EfficientNet-Lite0, see src/layout.rs. */
 const STAGES = [
   [1, 3, 1, 1],
   [2, 3, 2, 6],

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use soli::config::ModelConfig;
-use soli::encoder::BATCH_NORM_EPSILON;
+use soli::layout::{BATCH_NORM_EPSILON, Linear, Network};
 
 /// Why a backbone file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum BackboneError {
     },
 }
 
-/// Reads the tensors of a trunk of this configuration under the names that [`soli::encoder::Trunk`] uses in training, from `path`.
+/// Reads the tensors of a trunk of this configuration under the names that [`soli::graph::Trunk`] uses in training, from `path`.
 ///
 /// Convolution weights (out, in, height, width) become (height * width * in, out), depthwise ones (height * width,
 /// channels).
@@ -52,48 +52,47 @@ pub fn load(path: &Path, config: &ModelConfig) -> Result<HashMap<String, Tensor>
     let file = candle_core::safetensors::load(path, &Device::Cpu)
         .map_err(|source| BackboneError::Unreadable { path: path.to_owned(), source })?;
     let mut ours = HashMap::new();
-    let mut conv = |theirs: String, norm: String, name: String| -> Result<(), BackboneError> {
-        let get = |key: String| {
-            file.get(&key).ok_or_else(|| BackboneError::Tensor {
-                path: path.to_owned(),
-                name: key,
-                reason: "missing".into(),
-            })
-        };
+    let missing = |name: &str, reason: String| BackboneError::Tensor {
+        path: path.to_owned(),
+        name: name.to_owned(),
+        reason,
+    };
+    let get = |name: String| file.get(&name).ok_or_else(|| missing(&name, "missing".into()));
+    let mut take = |theirs: &str, norm: &str, layer: &Linear| -> Result<(), BackboneError> {
         let key = format!("{theirs}.weight");
         let weight = get(key.clone())?;
         let relaid = || -> candle_core::Result<Tensor> {
             let (out, inputs, height, width) = weight.dims4()?;
             weight.permute((2, 3, 1, 0))?.reshape((height * width * inputs, out))?.contiguous()
         };
-        let relaid = relaid().map_err(|e| BackboneError::Tensor {
-            path: path.to_owned(),
-            name: key,
-            reason: e.to_string(),
-        })?;
-        ours.insert(format!("{name}.weight"), relaid);
-        for (theirs, mine) in
-            [("weight", "gamma"), ("bias", "beta"), ("running_mean", "mean"), ("running_var", "variance")]
-        {
-            ours.insert(format!("{name}.norm.{mine}"), get(format!("{norm}.{theirs}"))?.clone());
+        let relaid = relaid().map_err(|e| missing(&key, e.to_string()))?;
+        let spec = layer.weight();
+        if relaid.dims() != spec.shape {
+            return Err(missing(&key, format!("shape {:?}, not {:?}", relaid.dims(), spec.shape)));
+        }
+        ours.insert(spec.name, relaid);
+        // In the order of `batch_norm`.
+        let parts = ["weight", "bias", "running_mean", "running_var"];
+        for (part, spec) in parts.into_iter().zip(layer.batch_norm()) {
+            ours.insert(spec.name, get(format!("{norm}.{part}"))?.clone());
         }
         Ok(())
     };
-    conv("_conv_stem".into(), "_bn0".into(), "encoder.stem".into())?;
-    for i in 0..16 {
-        let theirs = format!("_blocks.{i}");
-        let mine = format!("encoder.blocks.{i}");
-        if file.contains_key(&format!("{theirs}._expand_conv.weight")) {
-            conv(format!("{theirs}._expand_conv"), format!("{theirs}._bn0"), format!("{mine}.expand"))?;
+    let network = Network::new(config);
+    take("_conv_stem", "_bn0", &network.trunk.stem)?;
+    for (i, block) in network.trunk.blocks.iter().enumerate() {
+        let parts = [
+            ("_expand_conv", "_bn0", block.expand.as_ref()),
+            ("_depthwise_conv", "_bn1", Some(&block.depthwise)),
+            ("_project_conv", "_bn2", Some(&block.project)),
+        ];
+        for (conv, norm, layer) in parts {
+            let Some(layer) = layer else { continue };
+            take(&format!("_blocks.{i}.{conv}"), &format!("_blocks.{i}.{norm}"), layer)?;
         }
-        conv(format!("{theirs}._depthwise_conv"), format!("{theirs}._bn1"), format!("{mine}.depthwise"))?;
-        conv(format!("{theirs}._project_conv"), format!("{theirs}._bn2"), format!("{mine}.project"))?;
     }
-    if config.encoder.head {
-        conv("_conv_head".into(), "_bn1".into(), "encoder.head".into())?;
-    }
-    if config.concepts.is_some() {
-        conv("_conv_head".into(), "_bn1".into(), "concepts.head".into())?;
+    for head in network.trunk.head.iter().chain(network.concepts.iter().map(|concepts| &concepts.head)) {
+        take("_conv_head", "_bn1", head)?;
     }
     Ok(ours)
 }

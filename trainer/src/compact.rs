@@ -3,14 +3,11 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, Result, ensure};
-use candle_core::Tensor;
+use soli::layout::{Network, TensorSpec};
 use soli::vocab::{SPECIAL_TOKENS, Vocabulary};
 use soli::weights::Weights;
 
 use crate::data::{Example, tokens};
-
-/// The tensors that have a row or a value for each word.
-const OF_WORDS: [&str; 2] = ["decoder.embedding.weight", "decoder.output.bias"];
 
 /// The network with `count` of its words: all that it looks for in pictures, and of the others those that the captions of
 /// `examples` say most often. Words keep their order.
@@ -48,11 +45,16 @@ pub fn keep_words<'a>(
 
 /// The network with the tokens `kept` only, in that order; the special ones are its first.
 fn take(mut weights: Weights, kept: &[u32]) -> Result<Weights> {
-    let device = weights.tensors[OF_WORDS[0]].device().clone();
-    let rows = Tensor::new(kept, &device)?;
-    for name in OF_WORDS {
-        let tensor = weights.tensors.get_mut(name).with_context(|| format!("the network has no `{name}`"))?;
-        *tensor = tensor.index_select(&rows, 0)?;
+    let decoder = Network::new(&weights.config).decoder;
+    // The tensors that have a row or a value for each word.
+    for TensorSpec { name, shape, .. } in [decoder.words, decoder.output_bias] {
+        let tensor =
+            weights.tensors.get_mut(&name).with_context(|| format!("the network has no `{name}`"))?;
+        ensure!(tensor.shape == shape, "`{name}` has another shape than the network's");
+        let row: usize = shape[1..].iter().product();
+        let rows = kept.iter().flat_map(|&token| &tensor.values[token as usize * row..][..row]);
+        tensor.values = rows.copied().collect();
+        tensor.shape[0] = kept.len();
     }
     let places: HashMap<u32, u32> = kept.iter().zip(0..).map(|(&token, place)| (token, place)).collect();
     if let Some(concepts) = &mut weights.config.concepts {
@@ -66,10 +68,8 @@ fn take(mut weights: Weights, kept: &[u32]) -> Result<Weights> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
-    use candle_nn::VarBuilder;
-    use soli::encoder::Form;
-    use soli::model::Model;
+    use candle_core::{Device, Tensor};
+    use soli::graph::{Model, plain};
     use soli::vocab::START;
     use soli::weights::Precision;
 
@@ -79,8 +79,7 @@ mod tests {
 
     /// Logits of the first words of a picture, and of the next ones after `word`.
     fn logits(weights: &Weights, word: &str) -> [Vec<f32>; 2] {
-        let vb = VarBuilder::from_tensors(weights.tensors.clone(), DType::F32, &Device::Cpu);
-        let model = Model::new(vb, &weights.config, Form::Inference).unwrap();
+        let model = Model::of(weights).unwrap();
         let pixels: Vec<f32> = (0..32 * 32 * 3).map(|i| (i as f32 * 0.37).sin()).collect();
         let pixels = Tensor::from_vec(pixels, (1, 32, 32, 3), &Device::Cpu).unwrap();
         let memory = model.memory(&model.trunk.forward(&pixels).unwrap()).unwrap();
@@ -107,7 +106,7 @@ mod tests {
             vocabulary: Vocabulary::new(words.map(str::to_owned).to_vec()).unwrap(),
             provenance: Default::default(),
             confidence: None,
-            tensors: fold(parameters.values().unwrap()).unwrap(),
+            tensors: plain(fold(parameters.values().unwrap()).unwrap()).unwrap(),
         };
         let example = Example {
             image: "1.jpg".into(),

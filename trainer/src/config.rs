@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use soli::config::{ConfigError, ModelConfig};
 
 use crate::data::views::Views;
+use crate::stages::Stage;
 use crate::stages::captions::CaptionStage;
 use crate::stages::concepts::ConceptStage;
 use crate::stages::joint::JointStage;
@@ -63,7 +64,7 @@ pub enum RecipeError {
     #[error("configuration {}: `next` leads back to it, so the training would never end", .0.display())]
     Circle(PathBuf),
     /// No stage is configured.
-    #[error("configuration {}: it names no stage; add one of [text], [siamese], [concepts], [captions], [joint], [scst]", .0.display())]
+    #[error("configuration {}: it names no stage; add one of [{}]", .0.display(), Stage::ALL.map(Stage::name).join("], ["))]
     NoStage(PathBuf),
 }
 
@@ -254,14 +255,7 @@ impl Recipe {
             Check::positive("", "dev_images", self.dev_images),
             Check::share("", "backbone_share", self.backbone_share),
         ];
-        let stages = [
-            self.text.as_ref().map(TextStage::checks),
-            self.siamese.as_ref().map(SiameseStage::checks),
-            self.concepts.as_ref().map(ConceptStage::checks),
-            self.captions.as_ref().map(CaptionStage::checks),
-            self.joint.as_ref().map(JointStage::checks),
-            self.scst.as_ref().map(ScstStage::checks),
-        ];
+        let stages = Stage::ALL.map(|stage| stage.checks(self));
         if stages.iter().all(Option::is_none) {
             return Err(RecipeError::NoStage(path.to_owned()));
         }

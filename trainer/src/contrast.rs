@@ -8,7 +8,7 @@
 use candle_core::{DType, Result, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use soli::kernels::cross_entropy::cross_entropy;
+use soli::graph::kernels::cross_entropy::cross_entropy;
 
 /// For each of `count` pictures (at least 2) another one: what it is contrasted with.
 pub fn other_pictures(count: usize, seed: u64) -> Vec<u32> {

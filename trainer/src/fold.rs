@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result};
 use candle_core::Tensor;
-use soli::encoder::fold_batch_norm;
+use soli::graph::fold_batch_norm;
 
 /// Turns the tensors of a network in training into those of a weights file: every convolution's BatchNorm is folded
 /// into its weight and bias, and the classifiers that only training needs are left out.
@@ -34,8 +34,9 @@ pub fn fold(mut tensors: HashMap<String, Tensor>) -> Result<HashMap<String, Tens
 mod tests {
     use std::collections::BTreeMap;
 
-    use soli::encoder::Form;
-    use soli::model::{Model, expected_tensors};
+    use soli::graph::Model;
+    use soli::layout::Form;
+    use soli::layout::Network;
 
     use super::*;
     use crate::parameters::Parameters;
@@ -58,7 +59,7 @@ mod tests {
         let tensors = fold(parameters.values().unwrap()).unwrap();
         let shapes: BTreeMap<String, Vec<usize>> =
             tensors.iter().map(|(name, tensor)| (name.clone(), tensor.dims().to_vec())).collect();
-        assert_eq!(shapes, expected_tensors(&config).unwrap());
+        assert_eq!(shapes, Network::new(&config).shapes(Form::Inference));
         let vb =
             candle_nn::VarBuilder::from_tensors(tensors, candle_core::DType::F32, &candle_core::Device::Cpu);
         let folded = Model::new(vb, &config, Form::Inference).unwrap();

@@ -7,6 +7,7 @@ use soli_trainer::cli::bench::Bench;
 use soli_trainer::cli::caption::Caption;
 use soli_trainer::cli::eval::Eval;
 use soli_trainer::cli::export::Export;
+use soli_trainer::cli::print::Closed;
 use soli_trainer::cli::study::Study;
 use soli_trainer::cli::train::Train;
 
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
         Err(error) => {
             // All causes on one line; a backtrace helps nobody who mistyped a path.
             eprintln!("error: {error:#}");

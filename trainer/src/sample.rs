@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use soli::decoder::Decoder;
+use soli::graph::Decoder;
 use soli::vocab::{END, START, UNKNOWN};
 
 /// A caption that was drawn.

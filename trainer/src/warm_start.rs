@@ -5,17 +5,17 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result};
 use candle_core::Tensor;
+use soli::graph::tensors;
+use soli::layout::{CONCEPTS, Classifier, Network};
 use soli::vocab::{SPECIAL_TOKENS, Vocabulary, VocabularyError};
 use soli::weights::Weights;
 
 use crate::backbone::identity_norm;
-use crate::concepts::{FOLDS, FOLDS_PREFIX};
+use crate::concepts::{FOLDS, folds};
 use crate::config::Recipe;
 use crate::fold::fold;
 use crate::optimiser::is_trunk;
 use crate::parameters::Parameters;
-
-const POSITIONS: &str = "encoder.embedding.position";
 
 /// The words of `known` in their order, then those of `words` that it lacks: tokens that a network knows keep their
 /// numbers.
@@ -36,8 +36,9 @@ pub fn extend(known: &Vocabulary, words: Vec<String>) -> Result<Vocabulary, Voca
 /// If the parameters belong to a network of another shape.
 pub fn load(parameters: &Parameters, weights: &Weights) -> Result<()> {
     let vars = parameters.vars();
+    let positions = Network::new(&weights.config).embedding.position.name;
     let mut values = HashMap::new();
-    for (name, tensor) in &weights.tensors {
+    for (name, tensor) in &tensors(weights)? {
         match name.strip_suffix(".bias") {
             Some(convolution) if is_trunk(name) => {
                 for (part, value) in identity_norm(tensor)? {
@@ -48,7 +49,7 @@ pub fn load(parameters: &Parameters, weights: &Weights) -> Result<()> {
                 let var = vars.get(name).with_context(|| format!("the network has no tensor `{name}`"))?;
                 let (there, wanted) = (tensor.dim(0)?, var.dim(0)?);
                 let of_words = weights.vocabulary.len() == there && wanted > there;
-                let value = if name == POSITIONS {
+                let value = if *name == positions {
                     resized_grid(tensor, wanted)?
                 } else if of_words {
                     Tensor::cat(&[tensor, &var.narrow(0, there, wanted - there)?], 0)?
@@ -61,11 +62,12 @@ pub fn load(parameters: &Parameters, weights: &Weights) -> Result<()> {
     }
     // The classifiers that training alone needs begin as the head's: none of them has seen a picture of the new data.
     for fold in 0..FOLDS {
-        for part in
-            ["norm.gamma", "norm.beta", "hidden.weight", "hidden.bias", "output.weight", "output.bias"]
-        {
-            if let Some(value) = values.get(&format!("concepts.{part}")).cloned() {
-                values.insert(format!("{FOLDS_PREFIX}{fold}.{part}"), value);
+        let Some(config) = &weights.config.concepts else { break };
+        let own = folds::layout(fold, config).tensors();
+        let head = Classifier::new(CONCEPTS, config.rank, config.tokens.len()).tensors();
+        for (own, head) in own.into_iter().zip(head) {
+            if let Some(value) = values.get(&head.name).cloned() {
+                values.insert(own.name, value);
             }
         }
     }
@@ -140,6 +142,7 @@ fn resized_grid(grid: &Tensor, wanted: usize) -> candle_core::Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
+    use soli::graph::plain;
 
     use super::*;
 
@@ -160,7 +163,7 @@ mod tests {
             vocabulary: Vocabulary::new(["a", "b", "c"].map(str::to_owned).to_vec()).unwrap(),
             provenance: Default::default(),
             confidence: None,
-            tensors: fold(network(1).values().unwrap()).unwrap(),
+            tensors: plain(fold(network(1).values().unwrap()).unwrap()).unwrap(),
         };
         let parameters = network(2);
         load(&parameters, &weights).unwrap();

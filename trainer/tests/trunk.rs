@@ -8,8 +8,9 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
 use soli::config::{EncoderConfig, ModelConfig};
-use soli::encoder::{Form, Trunk};
+use soli::graph::Trunk;
 use soli::image::to_input;
+use soli::layout::Form;
 use soli_trainer::fold::fold;
 use soli_trainer::{backbone, data::decode};
 
@@ -53,7 +54,7 @@ fn model_of(encoder: &EncoderConfig) -> ModelConfig {
 
 fn trunk(tensors: HashMap<String, Tensor>, config: &EncoderConfig, form: Form) -> Trunk {
     let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-    Trunk::new(vb.pp("encoder"), config, form).unwrap()
+    Trunk::new(&vb, config, form).unwrap()
 }
 
 /// Pooled values (1280) and logits (1000) of the head's features (rows * columns, 1280), with the file's own classifier.

@@ -45,9 +45,11 @@ pub fn run(args: &Args) -> Result<()> {
     let tools = setup::ensure(setup::BENCH)?;
     tools.complete()?;
     wasm::build(&tools)?;
-    let candle = module(&tools, "soli-bench-candle", "candle", &[])?;
-    let layers = module(&tools, "soli-bench-layers", "layers", &[])?;
-    let relaxed = module(&tools, "soli", "relaxed", &["-Ctarget-feature=+relaxed-simd"])?;
+    let candle = module(&tools, "soli-bench-candle", "candle", "", &[])?;
+    let layers = module(&tools, "soli-bench-layers", "layers", "", &[])?;
+    let features = format!("{},bench", wasm::FEATURES);
+    let measured = module(&tools, "soli", "measured", &features, &[])?;
+    let relaxed = module(&tools, "soli", "relaxed", &features, &["-Ctarget-feature=+relaxed-simd"])?;
     let soli = soli()?;
     packages()?;
     ui::line("bench");
@@ -62,6 +64,8 @@ pub fn run(args: &Args) -> Result<()> {
         .arg(candle)
         .arg("--layers")
         .arg(layers)
+        .arg("--measured")
+        .arg(measured)
         .arg("--relaxed")
         .arg(relaxed)
         .args(["--rounds", &args.rounds.to_string(), "--captions", &args.captions.to_string()])
@@ -106,12 +110,12 @@ fn packages() -> Result<()> {
         .logged("npm-bench")
 }
 
-/// Builds a package of the workspace as a module of its own, with these flags for the package's own code; returns the
-/// module's folder, where it is called `NAME.js`.
-fn module(tools: &Toolbox, package: &str, name: &str, flags: &[&str]) -> Result<PathBuf> {
+/// Builds a package of the workspace as a module of its own, with these features, and these flags for the package's own
+/// code; returns the module's folder, where it is called `NAME.js`.
+fn module(tools: &Toolbox, package: &str, name: &str, features: &str, flags: &[&str]) -> Result<PathBuf> {
     let cargo = Cmd::new("cargo")
         .args(["rustc", "--package", package, "--lib", "--crate-type", "cdylib"])
-        .args(["--target", TARGET, "--profile", wasm::PROFILE])
+        .args(["--target", TARGET, "--profile", wasm::PROFILE, "--features", features])
         .arg("--")
         .args(flags);
     tools.toolchain.apply(cargo).fix("see the compiler's message above").run()?;

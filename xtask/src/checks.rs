@@ -1,15 +1,16 @@
 //! The steps of `test` and `lint`, and the table at their end.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cmd::Cmd;
 use crate::setup::Toolbox;
 use crate::tools::wasm_target::TARGET;
 use crate::tools::{Tool, on_path};
-use crate::ui;
+use crate::{ui, wasm};
 
 /// What became of the steps so far. Every step is tried, so that one run shows all that fails.
 #[derive(Default)]
@@ -85,11 +86,15 @@ pub fn read_code(checks: &mut Checks, tools: &Toolbox) {
     checks.step("clippy", || {
         Cmd::new("cargo").args(["clippy", "--workspace", "--all-targets"]).args(deny).run()
     });
+    checks.step("clippy, what captions alone", || {
+        Cmd::new("cargo").args(["clippy", "--package", "soli", "--lib"]).args(deny).run()
+    });
     checks.step("clippy, wasm32", || {
         tools.path(Tool::WasmTarget)?;
         tools.path(Tool::WasmClippy)?;
         let cargo = Cmd::new("cargo").args(["clippy", "--package", "soli", "--target", TARGET]);
-        tools.toolchain.apply(cargo.args(["--lib", "--test", "web"]).args(deny)).run()
+        let cargo = cargo.args(["--features", wasm::FEATURES, "--lib", "--test", "web"]);
+        tools.toolchain.apply(cargo.args(deny)).run()
     });
     checks.step("documentation", || {
         Cmd::new("cargo")
@@ -100,7 +105,20 @@ pub fn read_code(checks: &mut Checks, tools: &Toolbox) {
     checks.step("documentation, wasm32", || {
         tools.path(Tool::WasmTarget)?;
         let cargo = Cmd::new("cargo").args(["doc", "--no-deps", "--lib", "--package", "soli"]);
-        tools.toolchain.apply(cargo.args(["--target", TARGET]).env("RUSTDOCFLAGS", "-D warnings")).run()
+        tools
+            .toolchain
+            .apply(
+                cargo
+                    .args(["--features", wasm::FEATURES, "--target", TARGET])
+                    .env("RUSTDOCFLAGS", "-D warnings"),
+            )
+            .run()
+    });
+    checks.step("crates that caption", || {
+        for more in [&["--target", TARGET, "--features", wasm::FEATURES][..], &[]] {
+            captioning_crates(more)?;
+        }
+        Ok(())
     });
     // Licences, duplicates and sources; advisories need the network, so they are asked for by hand.
     match on_path("cargo-deny") {
@@ -112,6 +130,24 @@ pub fn read_code(checks: &mut Checks, tools: &Toolbox) {
         None => checks
             .leave_out("dependencies", "cargo-deny is not installed: `cargo install cargo-deny --locked`"),
     }
+}
+
+/// What a user of the crate `soli` compiles: few crates, and nothing that only training needs.
+fn captioning_crates(more: &[&str]) -> Result<()> {
+    const MOST: usize = 50;
+    let tree = ["tree", "--package", "soli", "--edges", "normal", "--prefix", "none", "--format", "{p}"];
+    let tree = Cmd::new("cargo").args(tree).args(more).output()?;
+    let crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    let heavy = ["candle-core", "candle-nn", "gemm", "multiversion", "rayon"];
+    if let Some(found) = heavy.into_iter().find(|name| crates.contains(name)) {
+        bail!(
+            "{found} would be compiled for captions: it belongs behind the feature `train` of the crate soli"
+        );
+    }
+    if crates.len() > MOST {
+        bail!("{} crates would be compiled for captions, more than {MOST}", crates.len());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ fn wasm_pack(tools: &Toolbox, browser: &str, executable: Tool, driver: Tool) -> 
         .args(["test", "--mode", "no-install", "--headless", &format!("--{browser}")])
         .arg(format!("--{}driver", if browser == "firefox" { "gecko" } else { browser }))
         .arg(tools.path(driver)?)
-        .args(["--", "--profile", wasm::PROFILE, "--test", "web"])
+        .args(["--", "--profile", wasm::PROFILE, "--features", wasm::FEATURES, "--test", "web"])
         .env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_SECONDS)
         .path_first(&[folder_of(tools, Tool::WasmBindgen)?])?;
     tools.toolchain.apply(cmd).run()

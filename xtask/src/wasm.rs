@@ -15,6 +15,8 @@ use crate::{page, paths, ui};
 
 /// Cargo's profile for the module, and for the tests in browsers: so they share their compiled dependencies.
 pub const PROFILE: &str = "wasm";
+/// Features of the crate that make its module.
+pub const FEATURES: &str = "web";
 /// For speed: `-Os` halves the speed of the matrix products, `--all-features` makes modules that do not load.
 const OPTIMISE: &str = "-O3";
 
@@ -99,7 +101,7 @@ fn compile(tools: &Toolbox, variant: Variant) -> Result<()> {
     // The cdylib is asked for here, not in Cargo.toml: beside an rlib there it would silently lose its fat LTO.
     let cargo = Cmd::new("cargo")
         .args(["rustc", "--package", "soli", "--lib", "--crate-type", "cdylib", "--target", TARGET])
-        .args(["--profile", PROFILE]);
+        .args(["--profile", PROFILE, "--features", FEATURES]);
     let cargo = tools.toolchain.apply(cargo).env("CARGO_TARGET_DIR", variant.target());
     let cargo = match variant {
         Variant::Vectors => cargo,

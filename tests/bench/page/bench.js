@@ -1,6 +1,7 @@
 /** In the page: the runtimes, each as `run()` from the same picture to the same features. Driven by ../bench.mjs. */
 import * as ort from '/bench/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs';
-import * as soli from '/pkg/wasm/soli.js';
+// The package's module, and what only the bench asks of it.
+import * as soli from '/modules/measured/measured.js';
 
 const MODULES = '/bench/node_modules';
 const bytes = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
@@ -133,7 +134,7 @@ let photos = [];
 
 window.bench = {
   async start() {
-    memory.module = await soli.default({ module_or_path: '/pkg/wasm/soli_bg.wasm' });
+    memory.module = await soli.default({ module_or_path: '/modules/measured/measured_bg.wasm' });
     ort.env.wasm.numThreads = 1;
     ort.env.wasm.wasmPaths = `${MODULES}/onnxruntime-web/dist/`;
     tf.wasm.setWasmPaths(`${MODULES}/@tensorflow/tfjs-backend-wasm/dist/`);

@@ -11,9 +11,10 @@ use clap::Args;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use soli::encoder::Form;
-use soli::model::Model;
+use soli::graph::Model;
+use soli::layout::Form;
 
+use super::print;
 use crate::config::Recipe;
 use crate::data::batches::Batch;
 use crate::optimiser::{AdamW, StepOptions};
@@ -73,20 +74,21 @@ impl Bench {
             }
         }
         let images = stage.schedule.batch as f64;
-        let show =
-            |name: &str, ms: f64| println!("{name:8} {ms:8.0} ms a step  {:6.1} images/s", images * 1e3 / ms);
-        println!(
+        let show = |name: &str, ms: f64| {
+            print::line(format_args!("{name:8} {ms:8.0} ms a step  {:6.1} images/s", images * 1e3 / ms))
+        };
+        print::line(format_args!(
             "{} pictures at {} px, {CAPTIONS} captions each; medians of {} steps",
             stage.schedule.batch,
             recipe.model.encoder.input_side,
             our_ms.len()
-        );
+        ))?;
         let ours = median(&mut our_ms);
-        show("soli", ours);
+        show("soli", ours)?;
         if !peer_ms.is_empty() {
             let theirs = median(&mut peer_ms);
-            show("PyTorch", theirs);
-            println!("throughput of soli / PyTorch: {:.2}", theirs / ours);
+            show("PyTorch", theirs)?;
+            print::line(format_args!("throughput of soli / PyTorch: {:.2}", theirs / ours))?;
         }
         Ok(())
     }

@@ -172,11 +172,12 @@ impl Caption {
                 sorted: true,
                 columns: Columns { id: self.id_column.clone(), bytes: self.bytes_column.clone() },
             },
-            caption: CaptionOptions {
-                beam: usize::from(self.beam),
-                max_tokens: self.max_tokens.map(usize::from),
-                neutral: !self.gendered,
-            },
+            caption: self.max_tokens.map(usize::from).into_iter().fold(
+                CaptionOptions::default()
+                    .with_beam(usize::from(self.beam))
+                    .with_neutral(!self.gendered),
+                CaptionOptions::with_max_tokens,
+            ),
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use soli::captioner::{CaptionOptions, Captioner};
 
 use super::caption::load_captioner;
+use super::print;
 use crate::data::{Dataset, Split};
 use crate::evaluate::score;
 use crate::metrics::{meteor, objects};
@@ -66,12 +67,19 @@ impl Eval {
         Ok(())
     }
 
+    /// Prints a line. That nobody reads any more ends the work, unless it is for a file too.
+    fn say(&self, text: impl std::fmt::Display) -> Result<()> {
+        match print::line(text) {
+            Err(error) if error.is::<print::Closed>() && self.captions.is_some() => Ok(()),
+            said => said,
+        }
+    }
+
     /// Measures one data set; its captions are appended to `lines`.
     fn one(&self, captioner: &Captioner, data: &Path, lines: &mut String) -> Result<()> {
         let Dataset { mut examples, mut report } = Dataset::open(data, self.split)?;
         examples.truncate(self.limit.unwrap_or(usize::MAX).max(1));
-        let options =
-            CaptionOptions { beam: usize::from(self.beam), max_tokens: None, neutral: self.neutral };
+        let options = CaptionOptions::default().with_beam(usize::from(self.beam)).with_neutral(self.neutral);
         let sides: Vec<Option<usize>> = match self.px.as_slice() {
             [] => vec![None],
             sides => sides.iter().map(|side| Some(usize::from(*side))).collect(),
@@ -101,11 +109,15 @@ impl Eval {
                     "images": described.len(), "bleu": scores.bleu, "rouge_l": scores.rouge_l, "cider": scores.cider,
                     "meteor": scores.meteor, "object_recall": recall, "objects": things,
                 });
-                println!("{line}");
+                self.say(line)?;
             } else {
                 let (count, split, beam) = (described.len(), self.split, self.beam);
-                println!("{}: {count} {split} pictures {size}, beam {beam}\n{scores}", data.display());
-                println!("of {things} things that most people name, {:.1} % are named\n", recall * 100.0);
+                self.say(format_args!(
+                    "{}: {count} {split} pictures {size}, beam {beam}\n{scores}\n\
+                     of {things} things that most people name, {:.1} % are named\n",
+                    data.display(),
+                    recall * 100.0
+                ))?;
             }
             for d in &described {
                 let mut line = serde_json::to_value(d)?;

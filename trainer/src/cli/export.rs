@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use clap::Args;
 use soli::captioner::{CaptionOptions, Captioner};
+use soli::graph::plain;
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Provenance, Weights};
 
@@ -19,7 +20,7 @@ use crate::fold::fold;
 use crate::kinds::{self, Known};
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
-use crate::stages;
+use crate::stages::{self, Stage};
 
 /// Write a run's averaged parameters as a weights file.
 #[derive(Debug, Args)]
@@ -198,7 +199,7 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
         .with_context(|| format!("{} is no run folder: it has no config.toml", run.display()))?;
     let recipe: Recipe = toml::from_str(&text).context("the run's config.toml")?;
     let (mut seconds, mut steps, mut found) = (0.0, 0, None);
-    for stage in stages::ORDER {
+    for stage in Stage::ALL {
         let folder = stages::folder(run, stage);
         let running = checkpoint::load(&folder, checkpoint::RUNNING)?;
         let finished = checkpoint::load(&folder, checkpoint::FINISHED)?;
@@ -209,7 +210,7 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
             continue;
         };
         (seconds, steps) = (seconds + progress.seconds, steps + progress.step);
-        if !["text", "siamese", "concepts"].contains(&stage) {
+        if stage.describes() {
             found = Some((folder.join(file), tensors, progress));
         }
     }
@@ -224,18 +225,22 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
         optimiser.restore(&tensors)?;
         tensors = optimiser.averaged()?;
     }
-    let provenance = Provenance {
-        // Not the time of the export, so that exporting again gives the same file.
-        created: std::fs::metadata(&path).and_then(|m| m.modified()).ok().map(rfc3339),
-        recipe: Some(text),
-        git_revision: progress.revision,
-        notes: BTreeMap::from([
-            ("training.steps".to_owned(), steps.to_string()),
-            ("training.seconds".to_owned(), format!("{seconds:.0}")),
-        ]),
-        ..Provenance::default()
-    };
-    Ok(Weights { config: recipe.model, vocabulary, provenance, confidence: None, tensors: fold(tensors)? })
+    let mut provenance = Provenance::default();
+    // Not the time of the export, so that exporting again gives the same file.
+    provenance.created = std::fs::metadata(&path).and_then(|m| m.modified()).ok().map(rfc3339);
+    provenance.recipe = Some(text);
+    provenance.git_revision = progress.revision;
+    provenance.notes = BTreeMap::from([
+        ("training.steps".to_owned(), steps.to_string()),
+        ("training.seconds".to_owned(), format!("{seconds:.0}")),
+    ]);
+    Ok(Weights {
+        config: recipe.model,
+        vocabulary,
+        provenance,
+        confidence: None,
+        tensors: plain(fold(tensors)?)?,
+    })
 }
 
 /// UTC, to the second. From days to a date after Howard Hinnant's `civil_from_days`.

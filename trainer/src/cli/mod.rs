@@ -4,5 +4,6 @@ pub mod bench;
 pub mod caption;
 pub mod eval;
 pub mod export;
+pub mod print;
 pub mod study;
 pub mod train;

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use sha2::{Digest, Sha256};
 use soli::captioner::Captioner;
-use soli::encoder::Form;
-use soli::model::Model;
+use soli::graph::Model;
+use soli::layout::Form;
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Weights};
 

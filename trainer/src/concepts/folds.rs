@@ -7,8 +7,9 @@
 
 use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
-use soli::concepts::Classifier;
 use soli::config::ConceptConfig;
+use soli::graph::Classifier;
+use soli::layout;
 use soli::likeliest::Likeliest;
 
 use super::targets;
@@ -18,6 +19,11 @@ pub const FOLDS: usize = 3;
 
 /// What the names of their parameters begin with.
 pub const FOLDS_PREFIX: &str = "folds.";
+
+/// The names and shapes of a part's classifier.
+pub fn layout(part: usize, config: &ConceptConfig) -> layout::Classifier {
+    layout::Classifier::new(&format!("{FOLDS_PREFIX}{part}"), config.rank, config.tokens.len())
+}
 
 /// The classifiers.
 pub struct Folds {
@@ -39,9 +45,8 @@ impl Folds {
     /// # Errors
     /// If one has another shape.
     pub fn new(vb: VarBuilder, config: &ConceptConfig) -> Result<Self> {
-        let classifiers = (0..FOLDS)
-            .map(|i| Classifier::new(vb.pp("folds").pp(i), config.rank, config.tokens.len()))
-            .collect::<Result<_>>()?;
+        let classifiers =
+            (0..FOLDS).map(|i| Classifier::new(&vb, &layout(i, config))).collect::<Result<_>>()?;
         Ok(Self { classifiers, read: config.read })
     }
 

@@ -1,8 +1,8 @@
-//! How the concept head of [`soli::concepts`] learns: which words it looks for, what it is taught of a picture, and what
+//! How the concept head of [`soli::graph::Concepts`] learns: which words it looks for, what it is taught of a picture, and what
 //! words the decoder reads while it is trained.
 
 mod choose;
-mod folds;
+pub mod folds;
 mod simulate;
 mod targets;
 

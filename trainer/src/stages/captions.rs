@@ -12,9 +12,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use soli::config::ModelConfig;
-use soli::decoder::{Dropout, TokenBatch};
-use soli::kernels::cross_entropy::cross_entropy;
-use soli::model::Model;
+use soli::graph::Model;
+use soli::graph::kernels::cross_entropy::cross_entropy;
+use soli::graph::{Dropout, TokenBatch};
 
 use super::Context;
 use super::concepts::head_of;

@@ -7,8 +7,8 @@ use std::sync::mpsc::Receiver;
 use anyhow::{Context as _, Result};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
-use soli::kernels::dropout::dropout;
-use soli::model::Model;
+use soli::graph::Model;
+use soli::graph::kernels::dropout::dropout;
 
 use super::Context;
 use super::captions::next_batch;

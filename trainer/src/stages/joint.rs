@@ -13,10 +13,10 @@ use anyhow::{Result, bail};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use soli::config::ModelConfig;
-use soli::decoder::{Dropout, TokenBatch};
-use soli::encoder::Form;
-use soli::kernels::cross_entropy::{cross_entropy, soft_cross_entropy};
-use soli::model::Model;
+use soli::graph::Model;
+use soli::graph::kernels::cross_entropy::{cross_entropy, soft_cross_entropy};
+use soli::graph::{Dropout, TokenBatch};
+use soli::layout::Form;
 
 use super::Context;
 use super::captions::next_batch;

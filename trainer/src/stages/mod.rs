@@ -24,20 +24,93 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use soli::config::ModelConfig;
-use soli::encoder::Form;
-use soli::model::Model;
+use soli::graph::Model;
+use soli::layout::Form;
 use soli::vocab::Vocabulary;
 
 use crate::checkpoint;
 use crate::concepts::{Folds, Groups};
-use crate::config::{Recipe, Schedule};
+use crate::config::{Check, Recipe, Schedule};
 use crate::data::batches::{Plan, TokenExample};
 use crate::data::views::{Pairing, Views};
 use crate::data::{Example, Report};
 use crate::parameters::Parameters;
 
-/// The stages in the order in which they run.
-pub const ORDER: [&str; 6] = ["text", "siamese", "concepts", "captions", "joint", "scst"];
+/// A stage. Another one is a file here, a table of [`Recipe`] and a member of this; the compiler names the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// [`text`]
+    Text,
+    /// [`siamese`]
+    Siamese,
+    /// [`concepts`]
+    Concepts,
+    /// [`captions`]
+    Captions,
+    /// [`joint`]
+    Joint,
+    /// [`scst`]
+    Scst,
+}
+
+impl Stage {
+    /// All of them, in the order in which they run.
+    pub const ALL: [Self; 6] =
+        [Self::Text, Self::Siamese, Self::Concepts, Self::Captions, Self::Joint, Self::Scst];
+
+    /// Its table in a recipe, and its folder in a run.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Siamese => "siamese",
+            Self::Concepts => "concepts",
+            Self::Captions => "captions",
+            Self::Joint => "joint",
+            Self::Scst => "scst",
+        }
+    }
+
+    /// Whether the network can describe pictures after it.
+    pub fn describes(self) -> bool {
+        match self {
+            Self::Text | Self::Siamese | Self::Concepts => false,
+            Self::Captions | Self::Joint | Self::Scst => true,
+        }
+    }
+
+    /// What the numbers of its table have to be, if the recipe has one.
+    pub fn checks(self, recipe: &Recipe) -> Option<Vec<Check>> {
+        match self {
+            Self::Text => recipe.text.as_ref().map(text::TextStage::checks),
+            Self::Siamese => recipe.siamese.as_ref().map(siamese::SiameseStage::checks),
+            Self::Concepts => recipe.concepts.as_ref().map(concepts::ConceptStage::checks),
+            Self::Captions => recipe.captions.as_ref().map(captions::CaptionStage::checks),
+            Self::Joint => recipe.joint.as_ref().map(joint::JointStage::checks),
+            Self::Scst => recipe.scst.as_ref().map(scst::ScstStage::checks),
+        }
+    }
+
+    /// Runs it if the recipe has its table.
+    fn run(self, context: &Context, run: &Path, report: &mut Report) -> Result<()> {
+        let recipe = context.recipe;
+        macro_rules! with {
+            ($settings:expr, $objective:path) => {
+                match &$settings {
+                    Some(stage) => one(context, run, self, stage, report, || $objective(context, stage)),
+                    None => Ok(()),
+                }
+            };
+        }
+        match self {
+            Self::Text => with!(recipe.text, text::objective),
+            Self::Siamese => with!(recipe.siamese, siamese::objective),
+            Self::Concepts => with!(recipe.concepts, concepts::objective),
+            Self::Captions => with!(recipe.captions, captions::objective),
+            Self::Joint => with!(recipe.joint, joint::objective),
+            Self::Scst => with!(recipe.scst, scst::objective),
+        }
+    }
+}
 
 /// What the stages work on.
 pub struct Inputs {
@@ -96,8 +169,8 @@ pub fn build(parameters: &Parameters, config: &ModelConfig) -> candle_core::Resu
 }
 
 /// The folder of a stage in the run folder `run`.
-pub fn folder(run: &Path, stage: &str) -> PathBuf {
-    run.join(stage)
+pub fn folder(run: &Path, stage: Stage) -> PathBuf {
+    run.join(stage.name())
 }
 
 /// Runs the recipe's stages in the run folder `run`, going on where an earlier call stopped, and leaves the parameters
@@ -115,37 +188,19 @@ pub fn run(
 ) -> Result<()> {
     let (model, folds) = build(parameters, &recipe.model)?;
     let context = Context { recipe, inputs, parameters, model: &model, folds: folds.as_ref() };
-    if let Some(stage) = &recipe.text {
-        one(&context, run, "text", stage, report, || text::objective(&context, stage))?;
-    }
-    if let Some(stage) = &recipe.siamese {
-        one(&context, run, "siamese", stage, report, || siamese::objective(&context, stage))?;
-    }
-    if let Some(stage) = &recipe.concepts {
-        one(&context, run, "concepts", stage, report, || concepts::objective(&context, stage))?;
-    }
-    if let Some(stage) = &recipe.captions {
-        one(&context, run, "captions", stage, report, || captions::objective(&context, stage))?;
-    }
-    if let Some(stage) = &recipe.joint {
-        one(&context, run, "joint", stage, report, || joint::objective(&context, stage))?;
-    }
-    if let Some(stage) = &recipe.scst {
-        one(&context, run, "scst", stage, report, || scst::objective(&context, stage))?;
-    }
-    Ok(())
+    Stage::ALL.into_iter().try_for_each(|stage| stage.run(&context, run, report))
 }
 
 /// One stage: does nothing but load its result if an earlier call finished it.
 fn one<'a, S: Serialize>(
     context: &Context,
     run: &Path,
-    name: &'static str,
+    stage: Stage,
     settings: &S,
     report: &mut Report,
     objective: impl FnOnce() -> Result<Box<dyn training::Objective + 'a>>,
 ) -> Result<()> {
-    let folder = folder(run, name);
+    let (name, folder) = (stage.name(), folder(run, stage));
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     // What the stage depends on, and no more: later stages may be changed while earlier ones are kept.

@@ -3,7 +3,7 @@
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
-use soli::model::Model;
+use soli::graph::Model;
 
 use crate::concepts::{Folds, Simulation, Targets};
 use crate::data::batches::{Plan, TokenExample};

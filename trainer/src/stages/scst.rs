@@ -12,8 +12,8 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use soli::config::ModelConfig;
-use soli::decoder::{Dropout, TokenBatch};
-use soli::kernels::cross_entropy::cross_entropy;
+use soli::graph::kernels::cross_entropy::cross_entropy;
+use soli::graph::{Dropout, TokenBatch};
 use soli::vocab::{END, START, UNKNOWN};
 
 use super::Context;

@@ -10,8 +10,8 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use soli::decoder::{Dropout, TokenBatch};
-use soli::kernels::cross_entropy::cross_entropy;
+use soli::graph::kernels::cross_entropy::cross_entropy;
+use soli::graph::{Dropout, TokenBatch};
 
 use super::Context;
 use super::training::{Objective, Outcome, Step};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use candle_core::Tensor;
 use soli::captioner::{CaptionOptions, Captioner};
+use soli::graph::plain;
 use soli::weights::{Provenance, Weights};
 
 use super::Context;
@@ -193,6 +194,6 @@ fn captioner(context: &Context, optimiser: &AdamW) -> Result<Captioner> {
         vocabulary: context.inputs.vocabulary.clone(),
         provenance: Provenance::default(),
         confidence: None,
-        tensors: fold(optimiser.averaged()?)?,
+        tensors: plain(fold(optimiser.averaged()?)?)?,
     })?)
 }

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use soli::captioner::{CaptionOptions, Captioner};
-use soli::encoder::Form;
+use soli::graph::Model;
 use soli::image::to_input;
-use soli::model::Model;
 use soli::weights::Weights;
 
 use super::record::{Distances, Said, Scored};
@@ -34,7 +32,7 @@ pub fn scores(
     meteor_jar: Option<&Path>,
     report: &mut Report,
 ) -> Result<BTreeMap<u16, Scored>> {
-    let options = CaptionOptions { beam, max_tokens: None, neutral: false };
+    let options = CaptionOptions::AS_LEARNED.with_beam(beam);
     let mut scored = BTreeMap::new();
     for &side in px {
         let (scores, described) = score(captioner, examples, Some(side.into()), &options, report)?;
@@ -66,8 +64,7 @@ fn input(path: &Path, side: u16, config: &soli::config::EncoderConfig) -> Result
 /// # Errors
 /// If a picture cannot be read or the weights do not fit.
 pub fn distances(weights: &Weights, pictures: &[PathBuf], px: &[u16]) -> Result<BTreeMap<u16, Distances>> {
-    let vb = VarBuilder::from_tensors(weights.tensors.clone(), DType::F32, &Device::Cpu);
-    let model = Model::new(vb, &weights.config, Form::Inference)?;
+    let model = Model::of(weights)?;
     let side = weights.config.encoder.input_side;
     let embed = |width: u16| -> Result<Tensor> {
         let mut parts = Vec::new();
@@ -107,7 +104,7 @@ pub fn examples(
     px: &[u16],
     beam: usize,
 ) -> Result<BTreeMap<String, BTreeMap<u16, Said>>> {
-    let options = CaptionOptions { beam, max_tokens: None, neutral: false };
+    let options = CaptionOptions::AS_LEARNED.with_beam(beam);
     pictures
         .iter()
         .map(|path| {

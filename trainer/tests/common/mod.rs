@@ -7,11 +7,10 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use candle_core::{Device, Tensor};
 use soli::config::ModelConfig;
-use soli::model::expected_tensors;
+use soli::layout::{Form, Network};
 use soli::vocab::Vocabulary;
-use soli::weights::{Precision, Provenance, Weights};
+use soli::weights::{FloatTensor, Precision, Provenance, Weights};
 
 /// Writes `random.safetensors` into `folder` and says where it is.
 pub fn weights_file(folder: &Path) -> PathBuf {
@@ -28,9 +27,9 @@ pub fn weights_file(folder: &Path) -> PathBuf {
     let tensor = |(name, shape): (String, Vec<usize>)| {
         let size = 1.0 / (shape[0] as f32).sqrt();
         let values: Vec<f32> = (0..shape.iter().product()).map(|_| value() * size).collect();
-        (name, Tensor::from_vec(values, shape, &Device::Cpu).unwrap())
+        (name, FloatTensor { shape, values })
     };
-    let tensors = expected_tensors(&config).unwrap().into_iter().map(tensor).collect();
+    let tensors = Network::new(&config).shapes(Form::Inference).into_iter().map(tensor).collect();
     let vocabulary = Vocabulary::new(["a", "dog", "runs", "far", "."].map(String::from).to_vec()).unwrap();
     let weights =
         Weights { config, vocabulary, provenance: Provenance::default(), confidence: None, tensors };

@@ -5,11 +5,8 @@
 use std::collections::HashMap;
 
 use candle_core::{Device, Result, Tensor};
+use soli::layout::Trunk;
 use wasm_bindgen::prelude::*;
-
-/// Repeats, kernel, stride of the first, expansion; see src/encoder.rs.
-const STAGES: [(usize, usize, usize, usize); 7] =
-    [(1, 3, 1, 1), (2, 3, 2, 6), (2, 5, 2, 6), (3, 3, 2, 6), (3, 5, 1, 6), (4, 5, 2, 6), (1, 3, 1, 6)];
 
 struct Conv {
     weight: Tensor,
@@ -80,22 +77,16 @@ impl StockTrunk {
         let tensors = candle_core::safetensors::load_buffer(weights, &Device::Cpu)?;
         let stem = Conv::new(&tensors, "stem", 3, 2, false)?;
         let mut blocks: Vec<Block> = Vec::new();
-        let mut channels = 32;
-        for (repeats, kernel, first, expansion) in STAGES {
-            for repeat in 0..repeats {
-                let name = format!("blocks.{}", blocks.len());
-                let stride = if repeat == 0 { first } else { 1 };
-                let expand = match expansion {
-                    1 => None,
-                    _ => Some(Conv::new(&tensors, &format!("{name}.expand"), 1, 1, false)?),
-                };
-                let depthwise = Conv::new(&tensors, &format!("{name}.depthwise"), kernel, stride, true)?;
-                let project = Conv::new(&tensors, &format!("{name}.project"), 1, 1, false)?;
-                let out = project.weight.dim(0)?;
-                let residual = stride == 1 && out == channels && !blocks.is_empty();
-                blocks.push(Block { expand, depthwise, project, residual });
-                channels = out;
-            }
+        for block in &Trunk::new(&soli::EncoderConfig::new(side)).blocks {
+            let name = format!("blocks.{}", blocks.len());
+            let expand = match block.expand {
+                None => None,
+                Some(_) => Some(Conv::new(&tensors, &format!("{name}.expand"), 1, 1, false)?),
+            };
+            let (kernel, stride) = (block.kernel, block.stride);
+            let depthwise = Conv::new(&tensors, &format!("{name}.depthwise"), kernel, stride, true)?;
+            let project = Conv::new(&tensors, &format!("{name}.project"), 1, 1, false)?;
+            blocks.push(Block { expand, depthwise, project, residual: block.residual });
         }
         Ok(Self { side, stem, blocks })
     }

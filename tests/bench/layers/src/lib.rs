@@ -4,24 +4,19 @@
 
 mod peak;
 
-use soli::kernels::packed::{Filter, Finish, Level, Matrix, MatrixI8, Placement, Sink};
+use soli::kernels::{Depthwise, Finish, Level, Matrix, MatrixI8, Placement, Sink};
+use soli::layout::{Linear, STEM_STRIDE, Trunk};
 use wasm_bindgen::prelude::*;
 
-/// EfficientNet-Lite0's stages: repeats, kernel, stride of the first, expansion, channels out; see src/encoder.rs.
-const STAGES: [(usize, usize, usize, usize, usize); 7] = [
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-];
+/// A trunk without a head.
+fn config() -> soli::EncoderConfig {
+    soli::EncoderConfig::new(224)
+}
 
 enum Kernel {
     F32 { matrix: Matrix, x: Vec<f32> },
     Int8 { matrix: MatrixI8, x: Vec<i16> },
-    Filter { filter: Filter, x: Vec<f32>, line: usize, rounded: Option<Vec<i16>> },
+    Depthwise { filter: Depthwise, x: Vec<f32>, line: usize, rounded: Option<Vec<i16>> },
 }
 
 struct Layer {
@@ -55,14 +50,15 @@ impl Layer {
     /// A depthwise convolution of a square of `side` by `side` pixels, line by line, as in the network.
     fn filter(name: String, side: usize, kernel: usize, stride: usize, channels: usize, int8: bool) -> Self {
         let (taps, bias) = (vec![0.1; kernel * kernel * channels], vec![0.1; channels]);
-        let filter = Filter::new(Level::detect(), kernel, stride, &taps, &bias).expect("the network has it");
+        let filter =
+            Depthwise::new(Level::detect(), kernel, stride, &taps, &bias).expect("the network has it");
         let output = side.div_ceil(stride);
         let line = (side + kernel) * channels;
         let width = output * channels;
         let operations = 2.0 * (output * width * kernel * kernel) as f64;
         let x = (0..line * (kernel + stride)).map(|i| (i % 7) as f32).collect();
         let rounded = int8.then(|| vec![0; width]);
-        let kernel = Kernel::Filter { filter, x, line, rounded };
+        let kernel = Kernel::Depthwise { filter, x, line, rounded };
         Self { name, kernel, rows: output, operations, finish: Finish::Plain, out: vec![0.0; width] }
     }
 
@@ -76,7 +72,7 @@ impl Layer {
                 let place = Placement::dense(matrix.outputs());
                 matrix.multiply(x, &[0.01], self.rows, &mut self.out, place, self.finish);
             }
-            Kernel::Filter { filter, x, line, rounded } => {
+            Kernel::Depthwise { filter, x, line, rounded } => {
                 for _ in 0..self.rows {
                     let sink = match rounded {
                         Some(rounded) => Sink::I16(rounded, 100.0),
@@ -98,24 +94,22 @@ impl Layers {
     /// For pictures of `side` pixels and a vocabulary of `words`; products in integers or in floats.
     #[wasm_bindgen(constructor)]
     pub fn new(side: usize, words: usize, int8: bool) -> Layers {
-        let mut side = side / 2;
-        let mut layers = vec![Layer::product("stem".into(), side * side, 28, 32, false, true)];
-        let mut channels = 32;
-        let mut number = 0;
-        for (repeats, kernel, first, expansion, out) in STAGES {
-            for repeat in 0..repeats {
-                let stride = if repeat == 0 { first } else { 1 };
-                let wide = channels * expansion;
-                let name = |part| format!("block {number} {part}");
-                if expansion > 1 {
-                    layers.push(Layer::product(name("expand"), side * side, channels, wide, int8, true));
-                }
-                layers.push(Layer::filter(name("depthwise"), side, kernel, stride, wide, int8));
-                side = side.div_ceil(stride);
-                layers.push(Layer::product(name("project"), side * side, wide, out, int8, false));
-                channels = out;
-                number += 1;
+        let trunk = Trunk::new(&config());
+        let mut side = side / STEM_STRIDE;
+        let pixels = side * side;
+        // A window of the stem and the padding after it.
+        let window = trunk.stem.inputs + 1;
+        let mut layers = vec![Layer::product("stem".into(), pixels, window, trunk.stem.outputs, false, true)];
+        for (number, block) in trunk.blocks.iter().enumerate() {
+            let name = |part| format!("block {number} {part}");
+            if let Some(Linear { inputs, outputs, .. }) = block.expand {
+                layers.push(Layer::product(name("expand"), side * side, inputs, outputs, int8, true));
             }
+            let wide = block.depthwise.outputs;
+            layers.push(Layer::filter(name("depthwise"), side, block.kernel, block.stride, wide, int8));
+            side = side.div_ceil(block.stride);
+            let out = block.project.outputs;
+            layers.push(Layer::product(name("project"), side * side, wide, out, int8, false));
         }
         const BEAMS: usize = 3;
         for (part, inputs, outputs) in [

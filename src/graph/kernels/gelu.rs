@@ -6,6 +6,7 @@ use multiversion::multiversion;
 use super::math::exp;
 use super::parallel;
 use super::storage::{operand, with_values};
+use crate::layout::{GELU_CUBIC as CUBIC, GELU_SLOPE as SLOPE};
 
 /// Values handled by one thread at a time.
 const PIECE: usize = 1 << 14;
@@ -19,10 +20,6 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 }
 
 struct Gelu;
-
-/// `2 * sqrt(2 / pi)`.
-const SLOPE: f32 = 1.595_769;
-const CUBIC: f32 = 0.044_715;
 
 #[inline(always)]
 fn gate(x: f32) -> f32 {

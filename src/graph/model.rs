@@ -1,18 +1,17 @@
 //! The whole network: pixels to embeddings to words.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::VarBuilder;
 
-use candle_core::{DType, Device, Result, Shape, Tensor};
-use candle_nn::var_builder::SimpleBackend;
-use candle_nn::{Init, VarBuilder};
-
-use crate::concepts::Concepts;
+use super::concepts::Concepts;
+use super::decoder::Decoder;
+use super::embedding::Embedding;
+use super::tensors;
+use super::trunk::Trunk;
 use crate::config::ModelConfig;
-use crate::decoder::Decoder;
-use crate::embedding::Embedding;
-use crate::encoder::{Form, Trunk};
+use crate::layout::{Form, Network};
 use crate::likeliest::Likeliest;
+use crate::weights::Weights;
 
 /// Trunk, embedding, concept head and decoder.
 pub struct Model {
@@ -32,15 +31,25 @@ impl Model {
     /// # Errors
     /// If `vb` lacks a tensor or holds one of another shape.
     pub fn new(vb: VarBuilder, config: &ModelConfig, form: Form) -> Result<Self> {
+        let (vb, layout) = (&vb, Network::new(config));
         Ok(Self {
-            trunk: Trunk::new(vb.pp("encoder"), &config.encoder, form)?,
-            embedding: Embedding::new(vb.pp("encoder.embedding"), config)?,
-            concepts: match &config.concepts {
-                Some(concepts) => Some(Concepts::new(vb.pp("concepts"), config, concepts, form)?),
-                None => None,
+            trunk: Trunk::of(vb, &layout.trunk, form)?,
+            embedding: Embedding::of(vb, &layout.embedding)?,
+            concepts: match (&layout.concepts, &config.concepts) {
+                (Some(layout), Some(config)) => Some(Concepts::of(vb, layout, config, form)?),
+                _ => None,
             },
-            decoder: Decoder::new(vb.pp("decoder"), &config.decoder)?,
+            decoder: Decoder::of(vb, &layout.decoder, &config.decoder)?,
         })
+    }
+
+    /// The network of a weights file.
+    ///
+    /// # Errors
+    /// If the weights lack a tensor or hold one of another shape.
+    pub fn of(weights: &Weights) -> Result<Self> {
+        let vb = VarBuilder::from_tensors(tensors(weights)?, DType::F32, &Device::Cpu);
+        Self::new(vb, &weights.config, Form::Inference)
     }
 
     /// Embeddings (batch, latents, width) of normalised pixels (batch, side, side, 3).
@@ -85,48 +94,5 @@ impl Model {
             Some(concepts) => concepts.read(words, &self.decoder),
             None => candle_core::bail!("this network has no concept head"),
         }
-    }
-}
-
-/// Names and shapes of the tensors of a network, found by building it: the network stays described once.
-///
-/// Allocates next to nothing, whatever sizes `config` names.
-///
-/// # Errors
-/// If the network cannot be built from `config`; call [`ModelConfig::validate`] first.
-pub fn tensor_shapes(config: &ModelConfig, form: Form) -> Result<BTreeMap<String, Vec<usize>>> {
-    let shapes = Shapes::default();
-    let vb = VarBuilder::from_backend(Box::new(shapes.clone()), DType::F32, Device::Cpu);
-    Model::new(vb, config, form)?;
-    let found = shapes.0.lock().map(|shapes| shapes.clone()).unwrap_or_default();
-    Ok(found)
-}
-
-/// Names and shapes of the tensors of a weights file for `config`.
-///
-/// # Errors
-/// As [`tensor_shapes`].
-pub fn expected_tensors(config: &ModelConfig) -> Result<BTreeMap<String, Vec<usize>>> {
-    tensor_shapes(config, Form::Inference)
-}
-
-/// Writes down what is asked of it, and answers with tensors that take no room.
-#[derive(Clone, Default)]
-struct Shapes(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
-
-impl SimpleBackend for Shapes {
-    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> Result<Tensor> {
-        if let Ok(mut shapes) = self.0.lock() {
-            shapes.insert(name.to_string(), shape.dims().to_vec());
-        }
-        Tensor::zeros((), dtype, device)?.broadcast_as(shape)
-    }
-
-    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
-        candle_core::bail!("the shape of tensor {name} is not known")
-    }
-
-    fn contains_tensor(&self, _: &str) -> bool {
-        true
     }
 }

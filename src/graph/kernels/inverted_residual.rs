@@ -9,11 +9,12 @@ use std::cell::RefCell;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use super::depthwise::{Geometry, Window, backward_row, backward_weights, forward_row};
+use super::depthwise::{Geometry, backward_row, backward_weights, forward_row};
 use super::linear::Activation;
 use super::matmul::{View, matmul_into};
 use super::parallel;
 use super::storage::{operand, with_values};
+use crate::layout::Window;
 
 /// Weight and bias of one convolution: (rows, channels) and (channels).
 pub type Weights<'a> = (&'a Tensor, &'a Tensor);
@@ -121,7 +122,7 @@ impl InvertedResidual {
         let g = &self.geometry;
         let wide = g.channels;
         let expand = if self.expand { [self.channels * wide, wide] } else { [0, 0] };
-        [expand[0], expand[1], g.rows.kernel() * g.cols.kernel() * wide, wide, wide * self.out, self.out]
+        [expand[0], expand[1], g.rows.kernel * g.cols.kernel * wide, wide, wide * self.out, self.out]
     }
 
     fn split<'a>(&self, packed: &'a [f32]) -> Parts<&'a [f32]> {

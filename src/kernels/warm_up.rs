@@ -1,7 +1,7 @@
 //! Kernels at work on made-up numbers.
 
 use super::{
-    Buffer, Filter, Finish, Level, Matrix, MatrixI8, Memory, Placement, Sink, attend, gelu, layer_norm,
+    Buffer, Depthwise, Finish, Level, Matrix, MatrixI8, Memory, Placement, Sink, attend, gelu, layer_norm,
     log_softmax, quantise,
 };
 
@@ -21,7 +21,7 @@ pub fn warm_up(level: Level) {
     int8.multiply(&rounded, &[1.0], 512, &mut out, place, Finish::Relu6);
     for (kernel, stride) in [(3, 1), (5, 1), (5, 2), (3, 2)] {
         let taps = vec![0.1; kernel * kernel * WIDTH];
-        let Some(filter) = Filter::new(level, kernel, stride, &taps, &ones) else { continue };
+        let Some(filter) = Depthwise::new(level, kernel, stride, &taps, &ones) else { continue };
         for _ in 0..64 {
             filter.line(&values, 0, kernel, 0, 28, Sink::I16(&mut rounded, 100.0));
         }

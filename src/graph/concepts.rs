@@ -6,12 +6,15 @@
 //! name what the captions of its training pictures never showed it, and text without pictures can teach it.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Init, VarBuilder};
+use candle_nn::VarBuilder;
 
-use crate::config::{ConceptConfig, ModelConfig};
-use crate::decoder::{Decoder, Dense, Norm};
-use crate::encoder::{Conv, Form, HEAD_CHANNELS, TRUNK_CHANNELS};
-use crate::kernels::linear::{Activation, linear};
+use super::decoder::Decoder;
+use super::get;
+use super::kernels::linear::{Activation, linear};
+use super::layers::{Dense, Norm};
+use super::trunk::Conv;
+use crate::config::ConceptConfig;
+use crate::layout::{self, Form, SIGNALS};
 use crate::likeliest::{Likeliest, signals};
 
 /// A linear classifier of low rank on normalised pooled features.
@@ -22,20 +25,19 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Takes the tensors of a classifier of `count` words from `vb`.
+    /// Takes the tensors of a classifier from `vb`.
     ///
     /// # Errors
     /// If `vb` lacks a tensor or holds one of another shape.
-    pub fn new(vb: VarBuilder, rank: usize, count: usize) -> Result<Self> {
+    pub fn new(vb: &VarBuilder, layout: &layout::Classifier) -> Result<Self> {
         Ok(Self {
-            norm: Norm::new(vb.pp("norm"), HEAD_CHANNELS)?,
-            hidden: Dense::new(vb.pp("hidden"), HEAD_CHANNELS, rank, 1.0)?,
-            // Of a thousand words, captions say about ten.
-            output: Dense::with_bias(vb.pp("output"), rank, count, 1.0, -4.0)?,
+            norm: Norm::new(vb, &layout.norm)?,
+            hidden: Dense::new(vb, &layout.hidden)?,
+            output: Dense::new(vb, &layout.output)?,
         })
     }
 
-    /// Logits (batch, words) of pooled features (batch, [`HEAD_CHANNELS`]).
+    /// Logits (batch, words) of pooled features (batch, [`layout::HEAD_CHANNELS`]).
     ///
     /// # Errors
     /// If the shape does not fit.
@@ -56,31 +58,25 @@ pub struct Concepts {
 }
 
 impl Concepts {
-    /// Takes the head's tensors from `vb`.
-    ///
-    /// # Errors
-    /// If `vb` lacks a tensor or holds one of another shape.
-    pub fn new(vb: VarBuilder, config: &ModelConfig, concepts: &ConceptConfig, form: Form) -> Result<Self> {
-        let width = config.decoder.width;
-        let read = vb.pp("read");
+    pub(crate) fn of(
+        vb: &VarBuilder,
+        layout: &layout::Concepts,
+        config: &ConceptConfig,
+        form: Form,
+    ) -> Result<Self> {
         Ok(Self {
-            head: Conv::new(vb.pp("head"), TRUNK_CHANNELS, TRUNK_CHANNELS, HEAD_CHANNELS, form)?,
-            classifier: Classifier::new(vb.clone(), concepts.rank, concepts.tokens.len())?,
-            // Word embeddings are small: four times as large, their mean square is about that of the rest.
-            word: Dense::new(read.clone(), width, width, 4.0)?,
-            probability: read.get_with_hints(
-                (2, width),
-                "probability",
-                Init::Randn { mean: 0.0, stdev: 0.1 },
-            )?,
-            norm: Norm::new(read.pp("norm"), width)?,
-            tokens: concepts.tokens.clone(),
-            count: concepts.read,
+            head: Conv::new(vb, &layout.head, form)?,
+            classifier: Classifier::new(vb, &layout.classifier)?,
+            word: Dense::new(vb, &layout.word)?,
+            probability: get(vb, &layout.probability)?,
+            norm: Norm::new(vb, &layout.norm)?,
+            tokens: config.tokens.clone(),
+            count: config.read,
         })
     }
 
     /// The trunk's features (batch, rows, cols, 320) widened by EfficientNet's head and averaged over the cells: (batch,
-    /// [`HEAD_CHANNELS`]).
+    /// [`layout::HEAD_CHANNELS`]).
     ///
     /// # Errors
     /// If `features` has another shape or is not `f32` on the CPU.
@@ -126,7 +122,7 @@ impl Concepts {
                 values.extend(signals(probability));
             }
         }
-        let values = Tensor::from_vec(values, (tokens.len(), 2), self.probability.device())?;
+        let values = Tensor::from_vec(values, (tokens.len(), SIGNALS), self.probability.device())?;
         let words = self.word.forward(&decoder.words(&tokens)?)?;
         self.norm.forward(&(words + values.matmul(&self.probability)?)?)
     }

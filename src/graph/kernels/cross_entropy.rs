@@ -41,9 +41,7 @@ pub fn soft_cross_entropy(logits: &Tensor, teacher: &Tensor) -> Result<Tensor> {
         bail!("soft cross-entropy: logits {:?}, but the teacher's {:?}", logits.shape(), teacher.shape());
     }
     let mut probabilities = with_values(&teacher.contiguous()?, <[f32]>::to_vec)?;
-    parallel::for_each_chunk(&mut probabilities, classes, |_, row| {
-        softmax(row);
-    });
+    parallel::for_each_chunk(&mut probabilities, classes, |_, row| softmax(row));
     logits.contiguous()?.apply_op1(SoftCrossEntropy { probabilities })
 }
 

@@ -2,14 +2,17 @@
 //! 2020, arXiv 2002.04745) that reads a picture's embeddings and writes its caption a token at a time.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Init, VarBuilder};
+use candle_nn::VarBuilder;
 
+use super::get;
+use super::kernels::attention::{Segment, attention};
+use super::kernels::dropout::dropout;
+use super::kernels::gelu::gelu;
+use super::kernels::linear::{Activation, linear};
+use super::layers::{Dense, Norm};
 use crate::config::DecoderConfig;
-use crate::kernels::attention::{Segment, attention};
-use crate::kernels::dropout::dropout;
-use crate::kernels::gelu::gelu;
-use crate::kernels::layer_norm::layer_norm;
-use crate::kernels::linear::{Activation, linear};
+use crate::layout;
+use crate::search::{Hypothesis, Scorer, SearchOptions, search_with};
 
 /// Draws dropout masks, each from a seed of its own; [`Dropout::off`] for inference.
 pub struct Dropout {
@@ -34,54 +37,6 @@ impl Dropout {
     }
 }
 
-pub(crate) struct Dense {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl Dense {
-    pub(crate) fn new(vb: VarBuilder, inputs: usize, outputs: usize, gain: f64) -> Result<Self> {
-        Self::with_bias(vb, inputs, outputs, gain, 0.0)
-    }
-
-    /// A layer whose bias starts at `bias`.
-    pub(crate) fn with_bias(
-        vb: VarBuilder,
-        inputs: usize,
-        outputs: usize,
-        gain: f64,
-        bias: f64,
-    ) -> Result<Self> {
-        let stdev = gain * (1.0 / inputs as f64).sqrt();
-        Ok(Self {
-            weight: vb.get_with_hints((inputs, outputs), "weight", Init::Randn { mean: 0.0, stdev })?,
-            bias: vb.get_with_hints(outputs, "bias", Init::Const(bias))?,
-        })
-    }
-
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        linear(x, &self.weight, &self.bias, Activation::None)
-    }
-}
-
-pub(crate) struct Norm {
-    gamma: Tensor,
-    beta: Tensor,
-}
-
-impl Norm {
-    pub(crate) fn new(vb: VarBuilder, width: usize) -> Result<Self> {
-        Ok(Self {
-            gamma: vb.get_with_hints(width, "gamma", Init::Const(1.0))?,
-            beta: vb.get_with_hints(width, "beta", Init::Const(0.0))?,
-        })
-    }
-
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        layer_norm(x, &self.gamma, &self.beta)
-    }
-}
-
 struct Attention {
     query: Dense,
     key: Dense,
@@ -91,14 +46,13 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(vb: VarBuilder, config: &DecoderConfig, output_gain: f64) -> Result<Self> {
-        let dense = |name, gain| Dense::new(vb.pp(name), config.width, config.width, gain);
+    fn new(vb: &VarBuilder, layout: &layout::Attention, heads: usize) -> Result<Self> {
         Ok(Self {
-            query: dense("query", 1.0)?,
-            key: dense("key", 1.0)?,
-            value: dense("value", 1.0)?,
-            output: dense("output", output_gain)?,
-            heads: config.heads,
+            query: Dense::new(vb, &layout.query)?,
+            key: Dense::new(vb, &layout.key)?,
+            value: Dense::new(vb, &layout.value)?,
+            output: Dense::new(vb, &layout.output)?,
+            heads,
         })
     }
 
@@ -126,17 +80,15 @@ struct Layer {
 type Past = Vec<(Tensor, Tensor)>;
 
 impl Layer {
-    fn new(vb: VarBuilder, config: &DecoderConfig) -> Result<Self> {
-        // Each layer adds to the residual stream three times: smaller steps keep its variance near one (GPT-2).
-        let output_gain = (1.0 / (3 * config.layers) as f64).sqrt();
+    fn new(vb: &VarBuilder, layout: &layout::Layer, heads: usize) -> Result<Self> {
         Ok(Self {
-            self_norm: Norm::new(vb.pp("self_norm"), config.width)?,
-            self_attention: Attention::new(vb.pp("self_attention"), config, output_gain)?,
-            cross_norm: Norm::new(vb.pp("cross_norm"), config.width)?,
-            cross_attention: Attention::new(vb.pp("cross_attention"), config, output_gain)?,
-            ffn_norm: Norm::new(vb.pp("ffn_norm"), config.width)?,
-            ffn_up: Dense::new(vb.pp("ffn_up"), config.width, config.ffn_width, 1.0)?,
-            ffn_down: Dense::new(vb.pp("ffn_down"), config.ffn_width, config.width, output_gain)?,
+            self_norm: Norm::new(vb, &layout.self_norm)?,
+            self_attention: Attention::new(vb, &layout.self_attention, heads)?,
+            cross_norm: Norm::new(vb, &layout.cross_norm)?,
+            cross_attention: Attention::new(vb, &layout.cross_attention, heads)?,
+            ffn_norm: Norm::new(vb, &layout.ffn_norm)?,
+            ffn_up: Dense::new(vb, &layout.ffn_up)?,
+            ffn_down: Dense::new(vb, &layout.ffn_down)?,
         })
     }
 
@@ -226,22 +178,15 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Takes the decoder's tensors from `vb`.
-    ///
-    /// # Errors
-    /// If `vb` lacks a tensor or holds one of another shape.
-    pub fn new(vb: VarBuilder, config: &DecoderConfig) -> Result<Self> {
-        let width = config.width;
-        let layers =
-            (0..config.layers).map(|i| Layer::new(vb.pp("layers").pp(i), config)).collect::<Result<_>>()?;
-        let small = Init::Randn { mean: 0.0, stdev: (1.0 / width as f64).sqrt() };
+    pub(crate) fn of(vb: &VarBuilder, layout: &layout::Decoder, config: &DecoderConfig) -> Result<Self> {
+        let layer = |layer| Layer::new(vb, layer, config.heads);
         Ok(Self {
-            embedding: vb.get_with_hints((config.vocab_size, width), "embedding.weight", small)?,
-            position: vb.get_with_hints((config.max_tokens, width), "position.weight", small)?,
-            layers,
-            norm: Norm::new(vb.pp("norm"), width)?,
-            output_bias: vb.get_with_hints(config.vocab_size, "output.bias", Init::Const(0.0))?,
-            width,
+            embedding: get(vb, &layout.words)?,
+            position: get(vb, &layout.position)?,
+            layers: layout.layers.iter().map(layer).collect::<Result<_>>()?,
+            norm: Norm::new(vb, &layout.norm)?,
+            output_bias: get(vb, &layout.output_bias)?,
+            width: config.width,
         })
     }
 
@@ -392,4 +337,21 @@ impl Generation<'_> {
         self.position += 1;
         decoder.logits(&x, &self.output_weight)
     }
+}
+
+impl Scorer for Generation<'_> {
+    type Error = candle_core::Error;
+
+    fn step(&mut self, tokens: &[u32], parents: &[u32], read: impl FnOnce(&mut [f32])) -> Result<()> {
+        read(&mut Generation::step(self, tokens, parents)?.flatten_all()?.to_vec1()?);
+        Ok(())
+    }
+}
+
+/// The best caption found for what the decoder reads of one picture (rows, width).
+///
+/// # Errors
+/// If the memory does not fit the decoder or `options.max_tokens` exceeds what it was built for.
+pub fn search(decoder: &Decoder, memory: &Tensor, options: SearchOptions) -> Result<Hypothesis> {
+    search_with(&mut decoder.start(memory)?, options)
 }

@@ -63,6 +63,9 @@ impl Level {
 }
 
 /// A vector of `f32`, with the integer operations on vectors of the same size.
+///
+/// That there is one proves that the processor has its instructions: the functions that make one out of nothing are
+/// unsafe, those that need one are not.
 pub(super) trait Vector: Copy {
     /// 32-bit integers, or twice as many 16-bit ones.
     type Ints: Copy;
@@ -81,12 +84,16 @@ pub(super) trait Vector: Copy {
     const UNROLL: bool;
 
     /// # Safety
-    /// `from` points to `LANES` values.
+    /// The processor has the instructions, and `from` points to `LANES` values.
     unsafe fn load(from: *const f32) -> Self;
     /// # Safety
     /// `to` points to room for `LANES` values.
     unsafe fn store(self, to: *mut f32);
-    fn splat(x: f32) -> Self;
+    /// All lanes `x`.
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    unsafe fn splat(x: f32) -> Self;
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
     fn mul(self, other: Self) -> Self;
@@ -106,38 +113,49 @@ pub(super) trait Vector: Copy {
     /// # Safety
     /// `to` points to room for `LANES` values.
     unsafe fn store_i16(self, to: *mut i16);
-    fn zero_ints() -> Self::Ints;
+    /// All zero.
+    ///
     /// # Safety
-    /// `from` points to `2 * LANES` values.
+    /// The processor has the instructions.
+    unsafe fn zero_ints() -> Self::Ints;
+    /// # Safety
+    /// The processor has the instructions, and `from` points to `2 * LANES` values.
     unsafe fn load_i8(from: *const i8) -> Self::Ints;
     /// The same two 16-bit integers in every 32 bits.
     ///
     /// # Safety
-    /// `from` points to two values.
+    /// The processor has the instructions, and `from` points to two values.
     unsafe fn splat_pair(from: *const i16) -> Self::Ints;
     /// Adds the products of 16-bit neighbours, two to each 32-bit sum.
     fn add_dot(sum: Self::Ints, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     fn add_ints(a: Self::Ints, b: Self::Ints) -> Self::Ints;
     fn from_ints(ints: Self::Ints) -> Self;
 
+    /// Another vector, all lanes `x`.
+    #[inline(always)]
+    fn like(self, x: f32) -> Self {
+        // SAFETY: there is a vector already.
+        unsafe { Self::splat(x) }
+    }
+
     /// `min(max(x, 0), 6)`.
     #[inline(always)]
     fn relu6(self) -> Self {
-        self.max(Self::splat(0.0)).min(Self::splat(6.0))
+        self.max(self.like(0.0)).min(self.like(6.0))
     }
 
-    /// As [`super::super::math::exp`].
+    /// `e^x` with a relative error below 3e-7: Cephes' `expf` (Moshier), without branches; the same steps as in training.
     #[inline(always)]
     fn exp(self) -> Self {
-        let x = self.max(Self::splat(-87.3)).min(Self::splat(88.3));
-        let round = Self::splat(ROUND);
-        let n = x.mul(Self::splat(std::f32::consts::LOG2_E)).add(round).sub(round);
-        let r = x.add_product(n, Self::splat(-0.693_359_4)).add_product(n, Self::splat(2.121_944_4e-4));
-        let mut p = Self::splat(1.987_569_1e-4);
+        let x = self.max(self.like(-87.3)).min(self.like(88.3));
+        let round = self.like(ROUND);
+        let n = x.mul(self.like(std::f32::consts::LOG2_E)).add(round).sub(round);
+        let r = x.add_product(n, self.like(-0.693_359_4)).add_product(n, self.like(2.121_944_4e-4));
+        let mut p = self.like(1.987_569_1e-4);
         for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.5] {
-            p = Self::splat(c).add_product(p, r);
+            p = self.like(c).add_product(p, r);
         }
-        let p = r.add_product(p.mul(r), r).add(Self::splat(1.0));
+        let p = r.add_product(p.mul(r), r).add(self.like(1.0));
         p.mul(n.power_of_two())
     }
 }
@@ -173,7 +191,7 @@ impl<const N: usize> Vector for Plain<N> {
         unsafe { to.cast::<[f32; N]>().write_unaligned(self.0) }
     }
     #[inline(always)]
-    fn splat(x: f32) -> Self {
+    unsafe fn splat(x: f32) -> Self {
         Self([x; N])
     }
     #[inline(always)]
@@ -223,7 +241,7 @@ impl<const N: usize> Vector for Plain<N> {
         unsafe { to.cast::<[i16; N]>().write_unaligned(rounded) }
     }
     #[inline(always)]
-    fn zero_ints() -> Self::Ints {
+    unsafe fn zero_ints() -> Self::Ints {
         [[0; 2]; N]
     }
     #[inline(always)]
@@ -282,7 +300,7 @@ pub(super) mod wasm {
             unsafe { v128_store(to.cast(), self.0) }
         }
         #[inline(always)]
-        fn splat(x: f32) -> Self {
+        unsafe fn splat(x: f32) -> Self {
             Self(f32x4_splat(x))
         }
         #[inline(always)]
@@ -339,7 +357,7 @@ pub(super) mod wasm {
             unsafe { v128_store64_lane::<0>(low, to.cast()) }
         }
         #[inline(always)]
-        fn zero_ints() -> v128 {
+        unsafe fn zero_ints() -> v128 {
             i32x4_splat(0)
         }
         #[inline(always)]
@@ -372,7 +390,7 @@ pub(super) mod x86 {
     use super::Vector;
     use std::arch::x86_64::*;
 
-    /// A vector whose operations are the processor's: sound, as only [`super::Level`]s that were detected lead here.
+    /// A vector whose operations are the processor's.
     macro_rules! vector {
         (
             $(#[$doc:meta])* $name:ident, $float:ty, $ints:ty, $lanes:literal, $panel:literal, $rows:literal, $fused:literal,
@@ -384,7 +402,8 @@ pub(super) mod x86 {
             #[derive(Clone, Copy)]
             pub struct $name($float);
 
-            // SAFETY of every block: the processor has the instructions, and pointers are the caller's promise.
+            // SAFETY of every block: what makes a vector is promised that the processor has the instructions, everything else
+            // is given one; pointers are the caller's promise.
             #[allow(clippy::undocumented_unsafe_blocks)]
             impl Vector for $name {
                 type Ints = $ints;
@@ -404,7 +423,7 @@ pub(super) mod x86 {
                     unsafe { $store(to, self.0) }
                 }
                 #[inline(always)]
-                fn splat(x: f32) -> Self {
+                unsafe fn splat(x: f32) -> Self {
                     Self(unsafe { $splat(x) })
                 }
                 #[inline(always)]
@@ -452,7 +471,7 @@ pub(super) mod x86 {
                     unsafe { $store_i16(self.0, to) }
                 }
                 #[inline(always)]
-                fn zero_ints() -> $ints {
+                unsafe fn zero_ints() -> $ints {
                     unsafe { $set_ints(0) }
                 }
                 #[inline(always)]
@@ -530,8 +549,8 @@ macro_rules! compile_for_levels {
         #[allow(clippy::too_many_arguments)]
         // Browsers optimise function by function, and the first picture waits for it: several small ones are done sooner.
         #[inline(never)]
-        $vis unsafe fn $name(level: $crate::kernels::packed::simd::Level, $($arg: $type),*) {
-            use $crate::kernels::packed::simd::{self, Kind};
+        $vis unsafe fn $name(level: $crate::kernels::simd::Level, $($arg: $type),*) {
+            use $crate::kernels::simd::{self, Kind};
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma")]
             unsafe fn avx512($($arg: $type),*) {

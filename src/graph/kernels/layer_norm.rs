@@ -5,9 +5,7 @@ use multiversion::multiversion;
 
 use super::parallel;
 use super::storage::{operand, with_values};
-
-/// Added to the variance.
-pub const EPSILON: f32 = 1e-5;
+use crate::layout::LAYER_NORM_EPSILON as EPSILON;
 
 /// Rows handled by one thread at a time.
 const ROWS: usize = 64;
