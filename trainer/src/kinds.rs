@@ -16,7 +16,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use soli::captioner::Captioner;
-use soli::kernels::cross_entropy::cross_entropy;
+use soli::graph::kernels::cross_entropy::cross_entropy;
 use soli::kind::{Kind, KindHead};
 
 use crate::data::decode::{self, Picture};
