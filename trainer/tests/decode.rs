@@ -1,0 +1,81 @@
+//! Decoded pixels beside Chromium's, over the matrix of files that `tests/reference/decode.py` makes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use soli_trainer::data::decode::{DecodeError, Picture, load};
+
+/// The files of the matrix; those that Chromium shows have its pixels beside them.
+fn matrix() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/decode");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| !file.to_string_lossy().ends_with(".expected.png"));
+    files.sort();
+    files
+}
+
+fn name(file: &Path) -> &str {
+    file.file_name().unwrap().to_str().unwrap()
+}
+
+/// What Chromium's canvas holds, over white.
+fn expected(file: &Path) -> Option<image::RgbImage> {
+    let bytes = fs::read(format!("{}.expected.png", file.display())).ok()?;
+    let canvas = image::load_from_memory(&bytes).unwrap().into_rgba8();
+    Some(image::RgbImage::from_fn(canvas.width(), canvas.height(), |x, y| {
+        let [r, g, b, a] = canvas.get_pixel(x, y).0.map(u32::from);
+        image::Rgb([r, g, b].map(|v| ((v * a + 255 * (255 - a) + 127) / 255) as u8))
+    }))
+}
+
+/// The largest difference of a value and the mean difference.
+fn difference(picture: &Picture, expected: &image::RgbImage) -> (u8, f64) {
+    let pixels = picture.rgb();
+    let apart: Vec<u8> = pixels.iter().zip(expected.iter()).map(|(a, b)| a.abs_diff(*b)).collect();
+    (*apart.iter().max().unwrap(), apart.iter().map(|v| f64::from(*v)).sum::<f64>() / apart.len() as f64)
+}
+
+/// How far values may be from Chromium's: not at all, but for arithmetic that rounds (CMYK, transparency over white on a
+/// canvas with premultiplied values, and colour profiles).
+fn tolerance(name: &str) -> (u8, f64) {
+    if name.starts_with("icc") || name.contains("gamma") || name.contains("chromaticities") || name.contains("cicp")
+    {
+        (3, 0.6)
+    } else if ["clear", "alpha", "rgba", "cmyk", "ycck"].iter().any(|part| name.contains(part)) {
+        (1, 0.6)
+    } else {
+        (0, 0.0)
+    }
+}
+
+#[test]
+fn pixels_are_chromiums() {
+    let mut wrong = Vec::new();
+    let mut compared = 0;
+    for file in matrix() {
+        let name = name(&file);
+        match (load(&file), expected(&file)) {
+            (Err(_), None) => {}
+            (Ok(_), None) => wrong.push(format!("{name}: decoded, but Chromium does not show it")),
+            (Err(error), Some(_)) => wrong.push(format!("{name}: {error}")),
+            (Ok(picture), Some(expected)) => {
+                compared += 1;
+                let (size, other) = ((picture.width(), picture.height()), expected.dimensions());
+                if size != other {
+                    wrong.push(format!("{name}: {size:?} instead of {other:?} pixels"));
+                    continue;
+                }
+                let (worst, mean) = difference(&picture, &expected);
+                let (most, mean_most) = tolerance(name);
+                if worst > most || mean > mean_most {
+                    wrong.push(format!("{name}: values differ by up to {worst}, {mean:.2} in the mean"));
+                }
+                if picture.partial() {
+                    wrong.push(format!("{name}: called partial"));
+                }
+            }
+        }
+    }
+    assert!(compared > 200, "{compared} files");
+    assert!(wrong.is_empty(), "{} of {compared} files:\n{}", wrong.len(), wrong.join("\n"));
+}
