@@ -38,7 +38,10 @@ fn difference(picture: &Picture, expected: &image::RgbImage) -> (u8, f64) {
 /// How far values may be from Chromium's: not at all, but for arithmetic that rounds (CMYK, transparency over white on a
 /// canvas with premultiplied values, and colour profiles).
 fn tolerance(name: &str) -> (u8, f64) {
-    if name.starts_with("icc") || name.contains("gamma") || name.contains("chromaticities") || name.contains("cicp")
+    if name.starts_with("icc")
+        || name.contains("gamma")
+        || name.contains("chromaticities")
+        || name.contains("cicp")
     {
         (3, 0.6)
     } else if ["clear", "alpha", "rgba", "cmyk", "ycck"].iter().any(|part| name.contains(part)) {

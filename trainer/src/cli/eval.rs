@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
-use soli::captioner::CaptionOptions;
+use soli::captioner::{CaptionOptions, Captioner};
 
 use super::caption::load_captioner;
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, Example, Report, Split};
 use crate::evaluate::score;
 use crate::metrics::meteor;
 
@@ -51,7 +51,17 @@ impl Eval {
     /// If the data or the weights cannot be used, or METEOR was asked for and cannot be run.
     pub fn run(self) -> Result<()> {
         let captioner = load_captioner(self.weights.as_deref())?;
-        let Dataset { mut examples, mut report } = Dataset::open(&self.data, self.split)?;
+        let Dataset { examples, mut report } = Dataset::open(&self.data, self.split)?;
+        let measured = self.measure(&captioner, examples, &mut report);
+        // Also where an error ends it: what was left out is often the reason.
+        if !report.is_clean() {
+            eprintln!("{report}");
+        }
+        measured
+    }
+
+    /// Captions and scores the pictures.
+    fn measure(self, captioner: &Captioner, mut examples: Vec<Example>, report: &mut Report) -> Result<()> {
         examples.truncate(self.limit.unwrap_or(usize::MAX).max(1));
         let options = CaptionOptions { beam: usize::from(self.beam), max_tokens: None };
         let sides: Vec<Option<usize>> = match self.px.as_slice() {
@@ -60,7 +70,7 @@ impl Eval {
         };
         let mut lines = String::new();
         for side in sides {
-            let (mut scores, described) = score(&captioner, &examples, side, &options, &mut report)?;
+            let (mut scores, described) = score(captioner, &examples, side, &options, report)?;
             if let Some(jar) = &self.meteor_jar {
                 let kept: std::collections::HashSet<&str> =
                     described.iter().map(|d| d.file.as_str()).collect();
@@ -76,7 +86,7 @@ impl Eval {
             if self.json {
                 let line = json!({
                     "split": self.split.to_string(), "px": side, "beam": self.beam, "images": described.len(),
-                    "bleu": scores.bleu, "rouge_l": scores.rouge_l, "cider": scores.cider, "meteor": scores.meteor,
+                    "bleu": scores.bleu, "rouge_l": scores.rouge_l, "cider": scores.cider_defined.then_some(scores.cider), "meteor": scores.meteor,
                 });
                 println!("{line}");
             } else {
@@ -90,9 +100,6 @@ impl Eval {
         }
         if let Some(path) = &self.captions {
             std::fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        if !report.is_clean() {
-            eprintln!("{report}");
         }
         Ok(())
     }

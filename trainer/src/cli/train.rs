@@ -52,7 +52,12 @@ impl Train {
         let Dataset { mut examples, mut report } = Dataset::open(&self.sources.data, Split::Train)?;
         eprintln!("{report}");
         let mut dev = match Dataset::open(&self.sources.data, Split::Dev) {
-            Ok(dev) => dev.examples,
+            Ok(dev) => {
+                if !dev.report.is_clean() {
+                    eprintln!("for scoring: {}", dev.report);
+                }
+                dev.examples
+            }
             Err(why) => {
                 eprintln!("no dev scores will be measured: {why}");
                 Vec::new()
@@ -70,7 +75,8 @@ impl Train {
             if i > 0 {
                 eprintln!("next recipe: {name}");
             }
-            weights = self.one(recipe, &run, start.as_ref(), &examples, &dev, &mut report)?;
+            let trained = self.one(recipe, &run, start.as_ref(), &examples, &dev, &mut report);
+            weights = trained.inspect_err(|_| eprintln!("{report}"))?;
             start = Some(read_weights(&weights)?);
         }
         eprintln!("the trained weights: {}", weights.display());
@@ -118,6 +124,14 @@ impl Train {
             if recipe.needs_text() { self.sources.read_text(examples, &vocabulary)? } else { Vec::new() };
         let pictures = if recipe.needs_unlabelled() { self.sources.find_unlabelled()? } else { Vec::new() };
         let train = Arc::new(tokenise(examples.to_vec(), &vocabulary));
+        let captions: usize = examples.iter().map(|example| example.captions.len()).sum();
+        let unknown = captions - train.iter().map(|example| example.captions.len()).sum::<usize>();
+        if unknown > 0 {
+            eprintln!(
+                "left out: {unknown} captions have no known word, {} pictures with them",
+                examples.len() - train.len()
+            );
+        }
         eprintln!(
             "{} pictures, {} words, {} texts, {} pictures without captions; run folder {}",
             train.len(),

@@ -92,7 +92,12 @@ fn files_of(found: &Found, split: Split) -> Result<Vec<PathBuf>, DataError> {
             .map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned())
             .collect::<Vec<_>>()
             .join(", ");
-        return Err(DataError::NoSuchSplit { path: found.roots[0].clone(), split, available });
+        return Err(DataError::NoSuchSplit {
+            path: found.roots[0].clone(),
+            split,
+            available,
+            report: Box::default(),
+        });
     }
     Ok(unnamed)
 }

@@ -153,7 +153,12 @@ impl Picture {
 
 impl From<&image::RgbImage> for Picture {
     fn from(picture: &image::RgbImage) -> Self {
-        Self { width: picture.width(), height: picture.height(), data: opaque(picture.as_raw()), partial: false }
+        Self {
+            width: picture.width(),
+            height: picture.height(),
+            data: opaque(picture.as_raw()),
+            partial: false,
+        }
     }
 }
 
@@ -258,7 +263,8 @@ fn decode_format(bytes: &[u8], format: ImageFormat) -> Result<Picture, Failure> 
         colour::to_srgb(&mut pixels, profile, grey);
     }
     let image = image::RgbaImage::from_raw(width, height, pixels);
-    let mut image = DynamicImage::ImageRgba8(image.ok_or_else(|| Failure::Broken("too few pixels".to_owned()))?);
+    let mut image =
+        DynamicImage::ImageRgba8(image.ok_or_else(|| Failure::Broken("too few pixels".to_owned()))?);
     image.apply_orientation(orientation);
     let image = image.into_rgba8();
     let (width, height) = image.dimensions();

@@ -7,10 +7,10 @@ use std::{
 };
 
 use super::{
-    DataError, Problem, RawEntry, Report, Split,
-    images::ImageFinder,
+    DataError, Problem, RawEntry, Report, Split, SplitNames,
+    images::{ImageFinder, composed},
     layout::{Found, Layout},
-    read_text,
+    line_of, note_strange_letters, read_text,
 };
 
 type Captions = HashMap<String, Vec<String>>;
@@ -39,8 +39,8 @@ pub(super) fn read(
     let mut entries = Vec::new();
     for line in list?.lines() {
         let name = line.trim();
-        if !name.is_empty() && seen.insert(name.to_owned()) {
-            let captions = captions.remove(name).unwrap_or_default();
+        if !name.is_empty() && seen.insert(composed(name)) {
+            let captions = captions.remove(&composed(name)).unwrap_or_default();
             entries.push(RawEntry { name: name.to_owned(), folder: None, captions });
         }
     }
@@ -68,13 +68,15 @@ struct CsvLine {
     image: String,
     caption: String,
     split: Option<String>,
+    /// Its (first) line in the file, counted from 1.
+    line: usize,
 }
 
 /// The captions of each image.
 fn by_name(lines: Vec<CsvLine>) -> Captions {
     let mut captions = Captions::new();
     for line in lines {
-        captions.entry(line.image).or_default().push(line.caption);
+        captions.entry(composed(&line.image)).or_default().push(line.caption);
     }
     captions
 }
@@ -85,25 +87,32 @@ fn read_own_csv(path: &Path, split: Split, report: &mut Report) -> Result<Vec<Ra
     let lines = read_csv(path, report)?;
     let has_splits = lines.iter().any(|line| line.split.is_some());
     let (mut entries, mut places) = (Vec::<RawEntry>::new(), HashMap::new());
+    let mut names = SplitNames::default();
     for line in lines {
-        let of = line.split.as_deref().unwrap_or("train");
-        match of.parse::<Split>() {
-            Ok(of) if has_splits && of != split => continue,
-            Ok(_) => {}
-            Err(why) => {
-                report.add(Problem::Malformed, &line.image, &why.to_string());
+        if has_splits {
+            let Some(name) = &line.split else {
+                report.add(Problem::Malformed, line_of(path, line.line), "nothing in the column `split`");
                 continue;
+            };
+            names.add(name);
+            match name.parse::<Split>() {
+                Ok(of) if of != split => continue,
+                Ok(_) => {}
+                Err(why) => {
+                    report.add(Problem::Malformed, line_of(path, line.line), &why.to_string());
+                    continue;
+                }
             }
         }
-        let place = *places.entry(line.image.clone()).or_insert_with(|| {
+        let place = *places.entry(composed(&line.image)).or_insert_with(|| {
             entries.push(RawEntry { name: line.image.clone(), folder: None, captions: Vec::new() });
             entries.len() - 1
         });
         entries[place].captions.push(line.caption);
     }
     if entries.is_empty() && has_splits {
-        let available = "others in its column `split`".to_owned();
-        return Err(DataError::NoSuchSplit { path: path.to_owned(), split, available });
+        let (available, report) = (names.to_string(), Box::new(report.clone()));
+        return Err(DataError::NoSuchSplit { path: path.to_owned(), split, available, report });
     }
     Ok(entries)
 }
@@ -111,51 +120,123 @@ fn read_own_csv(path: &Path, split: Split, report: &mut Report) -> Result<Vec<Ra
 /// CSV with the columns `image` and `caption`, and maybe `split`, in any order and among others.
 fn read_csv(path: &Path, report: &mut Report) -> Result<Vec<CsvLine>, DataError> {
     let text = read_text(path)?;
+    note_strange_letters(path, &text, report);
     let malformed = |reason: String| DataError::Malformed { path: path.to_owned(), reason };
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| malformed(error.to_string()))?.clone();
-    let column = |name: &str| header.iter().position(|field| field.trim().eq_ignore_ascii_case(name));
+    let mut physical = text.lines().enumerate().skip_while(|(_, line)| line.trim().is_empty());
+    let header = physical.next().map_or("", |(_, line)| line);
+    let columns = fields(header);
+    let column = |name: &str| columns.iter().position(|field| field.trim().eq_ignore_ascii_case(name));
     let (Some(image), Some(caption)) = (column("image"), column("caption")) else {
-        let header = header.iter().collect::<Vec<_>>().join(",");
         return Err(malformed(format!(
             "its first line must name the columns image,caption, but is `{header}`"
         )));
     };
     let split = column("split");
+    let is_record = |line: &str| {
+        let fields = fields(line);
+        fields.len() >= columns.len() && fields.get(image).is_some_and(|name| looks_like_an_image(name))
+    };
+    let rest: Vec<(usize, &str)> = physical.collect();
     let mut lines = Vec::new();
-    for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                report.add(Problem::Malformed, file_name(path), &error.to_string());
+    let mut at = 0;
+    while let Some(&(index, first)) = rest.get(at) {
+        let line = index + 1;
+        at += 1;
+        if first.trim().is_empty() {
+            continue;
+        }
+        let mut record = first.to_owned();
+        if quoting(first).open {
+            // A caption of several lines, or a quote that is never closed and would swallow the lines after it.
+            let mut taken = 0;
+            while quoting(&record).open && rest.get(at + taken).is_some_and(|(_, next)| !is_record(next)) {
+                record = format!("{record}\n{}", rest[at + taken].1);
+                taken += 1;
+            }
+            let Quoting { open, stray } = quoting(&record);
+            // A quote that is closed in the middle of a field was another field's beginning.
+            if open || stray {
+                report.add(Problem::Malformed, line_of(path, line), "its quote \" is never closed");
                 continue;
             }
-        };
-        match (record.get(image).map(str::trim), record.get(caption)) {
+            at += taken;
+        }
+        let mut found = fields(&record);
+        if found.len() > columns.len() {
+            let why = format!(
+                "{} fields instead of {}: put a caption with commas in quotes",
+                found.len(),
+                columns.len()
+            );
+            if caption + 1 < columns.len() || found[caption..].iter().any(|field| field.contains('\n')) {
+                // Which of the commas are the caption's cannot be told.
+                report.add(Problem::Malformed, line_of(path, line), &why);
+                continue;
+            }
+            report.add(Problem::Joined, line_of(path, line), &why);
+            let joined = found.split_off(caption).join(",");
+            found.push(joined);
+        }
+        match (found.get(image).map(|name| name.trim()), found.get(caption)) {
             (Some(name), Some(text)) if !name.is_empty() => {
-                let split = split.and_then(|column| record.get(column)).map(str::trim);
+                let split = split.and_then(|column| found.get(column)).map(|split| split.trim());
                 lines.push(CsvLine {
                     image: name.to_owned(),
                     caption: text.to_owned(),
                     split: split.filter(|split| !split.is_empty()).map(str::to_owned),
+                    line,
                 });
             }
-            _ => {
-                let line = record.position().map_or(0, csv::Position::line);
-                report.add(
-                    Problem::Malformed,
-                    format!("{} line {line}", file_name(path)),
-                    "no image or no caption",
-                );
-            }
+            _ => report.add(Problem::Malformed, line_of(path, line), "no image or no caption"),
         }
     }
     Ok(lines)
 }
 
+/// The fields of one CSV record.
+fn fields(record: &str) -> Vec<String> {
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(record.as_bytes());
+    let first = reader.records().next().and_then(Result::ok).unwrap_or_default();
+    first.iter().map(str::to_owned).collect()
+}
+
+/// What is odd about a CSV record's quotes.
+struct Quoting {
+    /// It ends inside a quoted field.
+    open: bool,
+    /// Something stands between a closing quote and the end of its field.
+    stray: bool,
+}
+
+/// A quote opens a field only where the field begins.
+fn quoting(record: &str) -> Quoting {
+    let (mut open, mut begins, mut stray) = (false, true, false);
+    let mut letters = record.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if open && letters.next_if_eq(&'"').is_none() => {
+                open = false;
+                stray |= letters.peek().is_some_and(|next| !matches!(next, ',' | ' '));
+            }
+            '"' if begins && !open => (open, begins) = (true, false),
+            ',' if !open => begins = true,
+            _ => begins = false,
+        }
+    }
+    Quoting { open, stray }
+}
+
+/// Whether a field ends as image files do.
+fn looks_like_an_image(field: &str) -> bool {
+    let extension = Path::new(field.trim()).extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    ["jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp"].contains(&extension.as_str())
+}
+
 /// Lines of `name.jpg#0<TAB>caption`.
 fn read_tokens(path: &Path, report: &mut Report) -> Result<Captions, DataError> {
     let text = read_text(path)?;
+    note_strange_letters(path, &text, report);
     let mut captions = Captions::new();
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
@@ -165,17 +246,12 @@ fn read_tokens(path: &Path, report: &mut Report) -> Result<Captions, DataError> 
             line.split_once('\t').and_then(|(key, caption)| Some((key.rsplit_once('#')?.0.trim(), caption)));
         match name {
             Some((name, caption)) if !name.is_empty() => {
-                captions.entry(name.to_owned()).or_default().push(caption.to_owned());
+                captions.entry(composed(name)).or_default().push(caption.to_owned());
             }
             _ => {
-                let place = format!("{} line {}", file_name(path), index + 1);
-                report.add(Problem::Malformed, place, "not `name.jpg#0<TAB>caption`");
+                report.add(Problem::Malformed, line_of(path, index + 1), "not `name.jpg#0<TAB>caption`");
             }
         }
     }
     Ok(captions)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -1,11 +1,9 @@
 //! The `dataset_*.json` files of Karpathy and Fei-Fei (2015): images, captions and splits in one file.
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 
 use super::{
-    DataError, Problem, RawEntry, Report, Split,
+    DataError, Problem, RawEntry, Report, Split, SplitNames,
     images::ImageFinder,
     layout::{Found, read_json},
 };
@@ -46,23 +44,25 @@ pub(super) fn read(
 ) -> Result<(Vec<RawEntry>, ImageFinder), DataError> {
     let path = &found.text[0];
     let file: File = read_json(path)?;
-    let mut splits = BTreeSet::new();
+    let mut splits = SplitNames::default();
     let mut entries = Vec::new();
     for (index, image) in file.images.into_iter().enumerate() {
         let Lenient::Good(image) = image else {
             report.add(Problem::Malformed, format!("images[{index}]"), "needs filename and split");
             continue;
         };
-        let belongs = match image.split.as_str() {
-            // Karpathy's `restval` is the part of COCO's validation images that everybody trains on.
-            "train" | "restval" => Some(Split::Train),
-            "val" | "dev" => Some(Split::Dev),
-            "test" => Some(Split::Test),
-            _ => None,
-        };
-        if belongs != Some(split) {
-            splits.insert(image.split);
-            continue;
+        splits.add(&image.split);
+        match image.split.parse::<Split>() {
+            Ok(of) if of == split => {}
+            Ok(_) => continue,
+            Err(why) => {
+                report.add(
+                    Problem::Malformed,
+                    format!("images[{index}] {}", image.filename),
+                    &why.to_string(),
+                );
+                continue;
+            }
         }
         let mut captions = Vec::new();
         for sentence in image.sentences {
@@ -73,9 +73,9 @@ pub(super) fn read(
         }
         entries.push(RawEntry { name: image.filename, folder: image.filepath, captions });
     }
-    if entries.is_empty() && report.noted(Problem::Malformed).count == 0 {
-        let available = splits.into_iter().collect::<Vec<_>>().join(", ");
-        return Err(DataError::NoSuchSplit { path: path.clone(), split, available });
+    if entries.is_empty() {
+        let (available, report) = (splits.to_string(), Box::new(report.clone()));
+        return Err(DataError::NoSuchSplit { path: path.clone(), split, available, report });
     }
     Ok((entries, ImageFinder::new(&found.roots, &[])))
 }

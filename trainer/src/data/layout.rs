@@ -75,12 +75,23 @@ fn detect_folder(folder: &Path) -> Result<Found, DataError> {
         }
     }
     let searched = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
-    Err(DataError::UnknownLayout {
-        path: folder.to_owned(),
-        reason: format!(
-            "looked in {searched} for captions.txt, *.token.txt, dataset_*.json, captions*.json and found none"
-        ),
-    })
+    let mut reason = format!(
+        "looked in {searched} for captions.csv, captions.txt, *.token.txt, dataset_*.json, captions*.json and found none"
+    );
+    let other: Vec<&str> = listings
+        .iter()
+        .flat_map(|(_, names)| names)
+        .map(String::as_str)
+        .filter(|name| name.ends_with(".csv") || name.ends_with(".json"))
+        .collect();
+    if let Some(name) = other.first() {
+        reason += &format!(
+            ". If the captions are in {}, give that file itself, as in {}",
+            other.join(" or "),
+            folder.join(name).display()
+        );
+    }
+    Err(DataError::UnknownLayout { path: folder.to_owned(), reason })
 }
 
 fn detect_file(path: &Path) -> Result<Found, DataError> {

@@ -75,10 +75,12 @@ impl FromStr for Split {
     type Err = DataError;
 
     fn from_str(name: &str) -> Result<Self, DataError> {
-        match name {
-            "train" => Ok(Split::Train),
-            "dev" | "val" => Ok(Split::Dev),
-            "test" => Ok(Split::Test),
+        // As people and tools write them; Karpathy's `restval` is the part of COCO's validation images that everybody
+        // trains on.
+        match name.trim().to_lowercase().as_str() {
+            "train" | "training" | "restval" => Ok(Split::Train),
+            "dev" | "development" | "val" | "valid" | "validation" => Ok(Split::Dev),
+            "test" | "testing" => Ok(Split::Test),
             _ => Err(DataError::UnknownSplit(name.to_owned())),
         }
     }
@@ -88,7 +90,7 @@ impl FromStr for Split {
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// Not the name of a split.
-    #[error("`{0}` is not a split: use train, dev (or val) or test")]
+    #[error("`{0}` is not a split: use train, dev (or val, valid, validation) or test (or testing)")]
     UnknownSplit(String),
     /// A file or folder cannot be read.
     #[error("cannot read {}: {source}", path.display())]
@@ -132,7 +134,12 @@ pub enum DataError {
         folders: Vec<PathBuf>,
     },
     /// The data set has no such part.
-    #[error("{} has no {split} split: it has {}", path.display(), if available.is_empty() { "none" } else { available })]
+    #[error(
+        "{} has no {split} split: it has {}{}",
+        path.display(),
+        if available.is_empty() { "none" } else { available },
+        report.left_out()
+    )]
     NoSuchSplit {
         /// The file or folder.
         path: PathBuf,
@@ -140,6 +147,8 @@ pub enum DataError {
         split: Split,
         /// The splits that are there, as text.
         available: String,
+        /// What was wrong with the entries.
+        report: Box<Report>,
     },
     /// A file is not what its name says.
     #[error("{} cannot be understood: {reason}", path.display())]
@@ -169,7 +178,8 @@ pub enum DataError {
     },
 }
 
-const UNDERSTOOD: &str = "Understood are: the Kaggle Flickr8k folder (captions.txt, Flickr_8k.*Images.txt, Images/), \
+const UNDERSTOOD: &str = "Understood are: a folder of one's own (captions.csv with the columns \
+    image,caption and maybe split, beside the pictures or Images/), the Kaggle Flickr8k folder (captions.txt, Flickr_8k.*Images.txt, Images/), \
     the original one (Flickr8k.token.txt, Flickr_8k.*Images.txt, Flicker8k_Dataset/), Karpathy's dataset_*.json, and \
     COCO captions (captions_train2014.json, captions_val2014.json or captions.json, train2014/, val2014/ or Images/)";
 
@@ -258,12 +268,55 @@ fn clean_caption(caption: &str) -> Option<String> {
         .then(|| caption.split(['\n', '\r']).map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned())
 }
 
-/// The text of a file. Bytes that are not UTF-8 become U+FFFD, for old lists are sometimes Latin-1 and one strange
-/// letter in one caption is no reason to refuse all; a byte-order mark is removed.
+/// The text of a file with plain line ends. Bytes that are not UTF-8 become U+FFFD, for old lists are sometimes Latin-1
+/// and one strange letter in one caption is no reason to refuse all; [`note_strange_letters`] says where. A byte-order
+/// mark is removed, and one of UTF-16 (as spreadsheets save "Unicode text") says how to read the rest.
 fn read_text(path: &Path) -> Result<String, DataError> {
     let bytes = fs::read(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+    let wide = |to_unit: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> =
+            bytes[2..].chunks(2).map(|c| to_unit([c[0], c.get(1).copied().unwrap_or(0)])).collect();
+        String::from_utf16_lossy(&units)
+    };
+    let text = match bytes.as_slice() {
+        [0xFF, 0xFE, ..] => wide(u16::from_le_bytes),
+        [0xFE, 0xFF, ..] => wide(u16::from_be_bytes),
+        _ => String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
+/// Notes the lines of `path`'s text that lost letters when it was read.
+fn note_strange_letters(path: &Path, text: &str, report: &mut Report) {
+    for (index, line) in text.lines().enumerate() {
+        if line.contains(char::REPLACEMENT_CHARACTER) {
+            report.add(Problem::StrangeLetters, line_of(path, index + 1), "");
+        }
+    }
+}
+
+/// How a report names a line, counted from 1.
+fn line_of(path: &Path, line: usize) -> String {
+    format!("{} line {line}", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// The splits that a file's entries name, and how often: what a user needs who asked for another.
+#[derive(Default)]
+struct SplitNames(std::collections::BTreeMap<String, usize>);
+
+impl SplitNames {
+    fn add(&mut self, name: &str) {
+        *self.0.entry(name.to_owned()).or_default() += 1;
+    }
+}
+
+impl fmt::Display for SplitNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> =
+            self.0.iter().take(10).map(|(name, count)| format!("`{name}` ({count})")).collect();
+        write!(f, "{}{}", names.join(", "), if self.0.len() > 10 { ", ..." } else { "" })
+    }
 }
 
 #[cfg(test)]

@@ -18,16 +18,30 @@ pub enum Problem {
     Malformed,
     /// An image file that does not decode.
     BrokenImage,
+    /// A caption with commas but no quotes, whose pieces were put together again. It is used.
+    Joined,
+    /// A line with bytes that are no text; a mark stands for each. It is used.
+    StrangeLetters,
 }
 
 impl Problem {
-    const ALL: [Problem; 5] = [
+    const ALL: [Problem; 7] = [
         Problem::MissingImage,
         Problem::BrokenImage,
         Problem::NoCaption,
         Problem::EmptyCaption,
         Problem::Malformed,
+        Problem::Joined,
+        Problem::StrangeLetters,
     ];
+
+    /// What became of the entries.
+    fn fate(self) -> &'static str {
+        match self {
+            Problem::Joined | Problem::StrangeLetters => "used, but look at it",
+            _ => "left out",
+        }
+    }
 
     /// The line's title for a count.
     fn title(self, count: usize) -> &'static str {
@@ -42,6 +56,10 @@ impl Problem {
             (Problem::Malformed, false) => "entries cannot be understood",
             (Problem::BrokenImage, true) => "image does not decode",
             (Problem::BrokenImage, false) => "images do not decode",
+            (Problem::Joined, true) => "caption has commas without quotes",
+            (Problem::Joined, false) => "captions have commas without quotes",
+            (Problem::StrangeLetters, true) => "line has letters that are not UTF-8",
+            (Problem::StrangeLetters, false) => "lines have letters that are not UTF-8",
         }
     }
 }
@@ -67,6 +85,8 @@ pub struct Report {
     without_captions: Noted,
     malformed: Noted,
     broken_images: Noted,
+    joined: Noted,
+    strange_letters: Noted,
 }
 
 impl Report {
@@ -83,10 +103,12 @@ impl Report {
             Problem::NoCaption => &self.without_captions,
             Problem::Malformed => &self.malformed,
             Problem::BrokenImage => &self.broken_images,
+            Problem::Joined => &self.joined,
+            Problem::StrangeLetters => &self.strange_letters,
         }
     }
 
-    /// Whether nothing was left out.
+    /// Whether nothing was left out and nothing is doubtful.
     pub fn is_clean(&self) -> bool {
         Problem::ALL.iter().all(|&problem| self.noted(problem).count == 0)
     }
@@ -104,6 +126,8 @@ impl Report {
             Problem::NoCaption => &mut self.without_captions,
             Problem::Malformed => &mut self.malformed,
             Problem::BrokenImage => &mut self.broken_images,
+            Problem::Joined => &mut self.joined,
+            Problem::StrangeLetters => &mut self.strange_letters,
         };
         noted.count += count;
         if noted.first.len() < NAMES_KEPT {
@@ -112,18 +136,25 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} images with {} captions", self.examples, self.captions)?;
+impl Report {
+    /// The lines on what was left out or is doubtful, each on a line of its own that starts with a line break.
+    pub(super) fn left_out(&self) -> String {
+        let mut text = String::new();
         for problem in Problem::ALL {
             let noted = self.noted(problem);
             if noted.count == 0 {
                 continue;
             }
             let more = if noted.count > noted.first.len() { ", ..." } else { "" };
-            let names = noted.first.join(", ");
-            write!(f, "\nleft out: {} {}: {names}{more}", noted.count, problem.title(noted.count))?;
+            let (fate, title, names) = (problem.fate(), problem.title(noted.count), noted.first.join(", "));
+            text += &format!("\n{fate}: {} {title}: {names}{more}", noted.count);
         }
-        Ok(())
+        text
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} images with {} captions{}", self.examples, self.captions, self.left_out())
     }
 }

@@ -106,8 +106,152 @@ fn a_csv_of_ones_own_needs_no_lists() {
     let data = Dataset::open(own.path(), Split::Dev).unwrap();
     assert_eq!(contents(&data), [("b.jpg", vec!["Two ."])]);
     let malformed = noted(&data, Problem::Malformed);
-    assert!(malformed.len() == 1 && malformed[0].starts_with("c.jpg (`future`"), "{malformed:?}");
-    assert!(matches!(Dataset::open(own.path(), Split::Test), Err(DataError::NoSuchSplit { .. })));
+    assert!(
+        malformed.len() == 1 && malformed[0].starts_with("captions.csv line 4 (`future`"),
+        "{malformed:?}"
+    );
+    let absent = Dataset::open(own.path(), Split::Test).unwrap_err();
+    assert!(matches!(absent, DataError::NoSuchSplit { .. }));
+    let message = absent.to_string();
+    assert!(message.contains("it has `future` (1), `train` (1), `val` (1)"), "{message}");
+    assert!(message.contains("captions.csv line 4 (`future` is not a split"), "{message}");
+}
+
+/// A folder of one's own with these lines after the header, and three pictures.
+fn own(header: &str, lines: &str) -> TempDir {
+    folder(&[("captions.csv", &format!("{header}\n{lines}")), ("a.jpg", ""), ("b.jpg", ""), ("c.jpg", "")])
+}
+
+#[test]
+fn commas_without_quotes_are_joined_or_named() {
+    let data = own("image,caption", "a.jpg,In the garden, a girl, and a dog .\nb.jpg,Two .\n");
+    let train = Dataset::open(data.path(), Split::Train).unwrap();
+    assert_eq!(
+        contents(&train),
+        [("a.jpg", vec!["In the garden, a girl, and a dog ."]), ("b.jpg", vec!["Two ."])]
+    );
+    let joined = noted(&train, Problem::Joined);
+    assert!(
+        joined.len() == 1 && joined[0].starts_with("captions.csv line 2 (4 fields instead of 2"),
+        "{joined:?}"
+    );
+    assert!(
+        train.report.to_string().contains("used, but look at it: 1 caption has commas"),
+        "{}",
+        train.report
+    );
+    assert!(!train.report.is_clean());
+    // Where other columns follow, the caption's commas cannot be told from theirs.
+    let data = own(
+        "image,caption,split",
+        "a.jpg,In the garden, a girl .,train\nb.jpg,Two .,train\nc.jpg,\"Three, four .\",train\n",
+    );
+    let train = Dataset::open(data.path(), Split::Train).unwrap();
+    assert_eq!(contents(&train), [("b.jpg", vec!["Two ."]), ("c.jpg", vec!["Three, four ."])]);
+    let malformed = noted(&train, Problem::Malformed);
+    assert!(malformed[0].starts_with("captions.csv line 2 (4 fields instead of 3"), "{malformed:?}");
+}
+
+#[test]
+fn a_quote_that_is_never_closed_costs_its_own_line() {
+    let closed_later = "a.jpg,\"A dog .\nb.jpg,A cat .\nc.jpg,\"A bird, blue .\"\n";
+    for (lines, kept) in [
+        ("a.jpg,\"A dog .\nb.jpg,A cat .\nc.jpg,A bird .\n", vec!["A cat .", "A bird ."]),
+        (closed_later, vec!["A cat .", "A bird, blue ."]),
+        ("a.jpg,\"A dog\nthat runs .\nb.jpg,A cat .\n", vec!["A cat ."]),
+    ] {
+        let data = own("image,caption", lines);
+        let train = Dataset::open(data.path(), Split::Train).unwrap();
+        let captions: Vec<&str> =
+            train.examples.iter().flat_map(|e| &e.captions).map(String::as_str).collect();
+        assert_eq!(captions, kept, "{lines}");
+        let malformed = noted(&train, Problem::Malformed);
+        assert_eq!(malformed[0], "captions.csv line 2 (its quote \" is never closed)", "{lines}");
+    }
+    // Names without an ending: the second quote stands in the middle of a field.
+    let data = folder(&[
+        ("captions.csv", "image,caption\na,\"A dog .\nb,\"A cat .\"\nc,A bird .\n"),
+        ("a", ""),
+        ("b", ""),
+        ("c", ""),
+    ]);
+    let train = Dataset::open(data.path(), Split::Train).unwrap();
+    assert_eq!(contents(&train), [("b", vec!["A cat ."]), ("c", vec!["A bird ."])]);
+    assert_eq!(train.report.noted(Problem::Malformed).count, 1);
+    // Captions of several lines, quotes in quotes, and inches are as they should be.
+    let data = own(
+        "image,caption",
+        "a.jpg,\"A dog\nthat runs, fast .\"\nb.jpg,\"A \"\"cat\"\" .\"\nc.jpg,A 6\" pipe .\n",
+    );
+    let train = Dataset::open(data.path(), Split::Train).unwrap();
+    assert_eq!(
+        contents(&train),
+        [
+            ("a.jpg", vec!["A dog that runs, fast ."]),
+            ("b.jpg", vec!["A \"cat\" ."]),
+            ("c.jpg", vec!["A 6\" pipe ."])
+        ]
+    );
+    assert!(train.report.is_clean(), "{}", train.report);
+}
+
+#[test]
+fn lines_end_as_any_system_ends_them_and_utf_16_is_read() {
+    let text = "image,caption\na.jpg,One caf\u{e9} .\nb.jpg,Two .\n";
+    let wide = |to: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(to).collect()
+    };
+    for bytes in [
+        text.replace('\n', "\r").into_bytes(),
+        text.replace('\n', "\r\n").into_bytes(),
+        wide(u16::to_le_bytes),
+        wide(u16::to_be_bytes),
+    ] {
+        let data = folder(&[("a.jpg", ""), ("b.jpg", "")]);
+        fs::write(data.path().join("captions.csv"), &bytes).unwrap();
+        let train = Dataset::open(data.path(), Split::Train).unwrap();
+        assert_eq!(contents(&train), [("a.jpg", vec!["One caf\u{e9} ."]), ("b.jpg", vec!["Two ."])]);
+        assert!(train.report.is_clean(), "{}", train.report);
+    }
+}
+
+#[test]
+fn a_row_without_a_split_is_named() {
+    let data = own("image,caption,split", "a.jpg,One .,train\nb.jpg,Two .,\nc.jpg,Three .\n");
+    let train = Dataset::open(data.path(), Split::Train).unwrap();
+    assert_eq!(contents(&train), [("a.jpg", vec!["One ."])]);
+    assert_eq!(train.report.noted(Problem::Malformed).count, 2);
+}
+
+/// What looks like one name is one, in whichever Unicode form the file system and the captions have it.
+#[test]
+fn names_match_in_any_unicode_form() {
+    let (one, apart) = ("caf\u{e9}.jpg", "cafe\u{301}.jpg");
+    for (listed, stored) in [(one, apart), (apart, one), (one, one)] {
+        for under in ["", "Images/"] {
+            let csv = format!("image,caption\n{listed},A cup .\n{stored},Coffee .\n");
+            let data = folder(&[("captions.csv", &csv), (&format!("{under}{stored}"), "")]);
+            let train = Dataset::open(data.path(), Split::Train).unwrap();
+            assert_eq!(contents(&train), [(listed, vec!["A cup .", "Coffee ."])]);
+            assert!(train.report.is_clean(), "{}", train.report);
+        }
+        let data = folder(&[
+            ("captions.txt", &format!("image,caption\n{listed},A cup .\n")),
+            (TRAIN, &format!("{stored}\n")),
+            (&format!("Images/{listed}"), ""),
+        ]);
+        let train = Dataset::open(data.path(), Split::Train).unwrap();
+        assert_eq!(contents(&train), [(stored, vec!["A cup ."])]);
+    }
+}
+
+#[test]
+fn captions_under_another_name_are_pointed_at() {
+    let data = folder(&[("labels.csv", "image,caption\na.jpg,One .\n"), ("a.jpg", "")]);
+    let error = Dataset::open(data.path(), Split::Train).unwrap_err().to_string();
+    assert!(error.contains("captions.csv"), "{error}");
+    assert!(error.contains(&data.path().join("labels.csv").display().to_string()), "{error}");
+    assert_eq!(Dataset::open(&data.path().join("labels.csv"), Split::Train).unwrap().examples.len(), 1);
 }
 
 #[test]
@@ -155,7 +299,7 @@ fn karpathy_json_is_read_and_restval_is_trained_on() {
     }
     let clean = folder(&[("dataset_tiny.json", r#"{"images": [{"filename": "b.jpg", "split": "train"}]}"#)]);
     let absent = Dataset::open(clean.path(), Split::Test).unwrap_err();
-    assert!(absent.to_string().ends_with("has no test split: it has train"), "{absent}");
+    assert!(absent.to_string().ends_with("has no test split: it has `train` (1)"), "{absent}");
 
     fs::write(data.path().join("dataset_other.json"), json).unwrap();
     let several = Dataset::open(data.path(), Split::Train).unwrap_err();
@@ -239,6 +383,7 @@ fn strange_bytes_cost_a_letter_and_not_the_data_set() {
         .unwrap();
     let train = Dataset::open(data.path(), Split::Train).unwrap();
     assert_eq!(contents(&train), [("a.jpg", vec!["A caf\u{fffd} ."])]);
+    assert_eq!(noted(&train, Problem::StrangeLetters), ["captions.txt line 2"]);
 }
 
 /// A captions file that was cut off anywhere, as after a broken download, is read or refused, never a panic; what is
@@ -293,12 +438,20 @@ fn a_report_keeps_twenty_names_and_counts_all() {
 
 #[test]
 fn splits_have_names() {
-    for (name, split) in
-        [("train", Split::Train), ("dev", Split::Dev), ("val", Split::Dev), ("test", Split::Test)]
-    {
+    for (name, split) in [
+        ("train", Split::Train),
+        ("dev", Split::Dev),
+        ("val", Split::Dev),
+        ("test", Split::Test),
+        ("Train ", Split::Train),
+        ("Validation", Split::Dev),
+        ("VALID", Split::Dev),
+        ("TEST", Split::Test),
+        ("testing", Split::Test),
+    ] {
         assert_eq!(name.parse::<Split>().unwrap(), split);
     }
-    assert!("Train ".parse::<Split>().unwrap_err().to_string().contains("`Train `"));
+    assert!("Trains".parse::<Split>().unwrap_err().to_string().contains("`Trains`"));
 }
 
 #[test]

@@ -60,7 +60,8 @@ pub(super) fn to_srgb(pixels: &mut Vec<u8>, profile: &Icc, grey: bool) {
         _ => return,
     };
     let srgb = ColorProfile::new_srgb();
-    let Ok(transform) = profile.create_transform_8bit(layout, &srgb, Layout::Rgba, TransformOptions::default())
+    let Ok(transform) =
+        profile.create_transform_8bit(layout, &srgb, Layout::Rgba, TransformOptions::default())
     else {
         return;
     };

@@ -170,10 +170,9 @@ extern "C-unwind" fn fail(decoder: &mut jpeg_common_struct) {
         let format = decoder.err.as_ref().and_then(|errors| errors.format_message);
         let mut buffer = [0; 80];
         if let Some(format) = format {
-            std::mem::transmute::<
-                unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &[u8; 80]),
-                Format,
-            >(format)(decoder, &mut buffer);
+            std::mem::transmute::<unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &[u8; 80]), Format>(
+                format,
+            )(decoder, &mut buffer);
         }
         String::from_utf8_lossy(buffer.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned()
     };
@@ -285,7 +284,9 @@ impl Outline {
         match self.frame {
             // No frame: the decoder says best what is wrong.
             None => Ok(()),
-            Some(0xC3 | 0xC7 | 0xCB | 0xCF) => unsupported("a lossless JPEG, as scanners and X-ray machines write it"),
+            Some(0xC3 | 0xC7 | 0xCB | 0xCF) => {
+                unsupported("a lossless JPEG, as scanners and X-ray machines write it")
+            }
             Some(0xC5 | 0xC6 | 0xCD | 0xCE) => unsupported("a hierarchical JPEG"),
             Some(_) if self.precision != 8 => {
                 unsupported(&format!("a JPEG with {} bits a sample instead of 8", self.precision))

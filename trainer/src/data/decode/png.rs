@@ -9,7 +9,8 @@ use soli::image::{MAX_PIXELS, check_size};
 use super::{Decoded, Failure, Icc};
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
-    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: MAX_PIXELS as usize * 16 });
+    let mut decoder =
+        Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: MAX_PIXELS as usize * 16 });
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     let header = decoder.read_header_info().map_err(failure)?;
     let (width, height) = (header.width, header.height);
@@ -38,7 +39,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
 }
 
 /// Reads the rows that are there: all, or those before the file is cut off.
-fn read_rows(reader: &mut Reader<Cursor<&[u8]>>, pixels: &mut Vec<u8>, colour: ColorType) -> Result<(), Failure> {
+fn read_rows(
+    reader: &mut Reader<Cursor<&[u8]>>,
+    pixels: &mut Vec<u8>,
+    colour: ColorType,
+) -> Result<(), Failure> {
     loop {
         match reader.next_row() {
             Ok(Some(row)) => extend(pixels, row.data(), colour),
