@@ -82,3 +82,32 @@ fn pixels_are_chromiums() {
     assert!(compared > 200, "{compared} files");
     assert!(wrong.is_empty(), "{} of {compared} files:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// What no browser shows is named as what it is, with what to do.
+#[test]
+fn kinds_that_are_not_supported_are_named() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/decode");
+    for (file, said) in
+        [("refused-jpeg-12-bit.jpg", "12 bits a sample"), ("refused-jpeg-lossless.jpg", "a lossless JPEG")]
+    {
+        let error = load(folder.join(file)).unwrap_err();
+        assert!(matches!(error, DecodeError::Unsupported { .. }), "{error:?}");
+        assert!(error.to_string().contains(said) && error.to_string().contains("save it as"), "{error}");
+    }
+}
+
+/// A cut progressive file is shown, coarse, once its first scan is whole; one whose scans bring a component each is not
+/// shown before all of them are there.
+#[test]
+fn cut_files_of_many_scans_are_shown_as_chromium_does() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/decode");
+    let cut = |file: &str, share: usize| {
+        let bytes = fs::read(folder.join(file)).unwrap();
+        soli_trainer::data::decode::decode(Path::new(file), &bytes[..bytes.len() * share / 100])
+    };
+    for share in [70, 95] {
+        assert!(cut("jpeg-2x2-progressive.jpg", share).unwrap().partial(), "{share}");
+        assert!(cut("jpeg-2x2-scans.jpg", share).is_err(), "{share}");
+        assert!(cut("jpeg-arithmetic.jpg", share).is_err(), "{share}");
+    }
+}

@@ -26,7 +26,7 @@ pub struct Caption {
     /// Longest caption in tokens, the end included; as long as the model can when not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
     max_tokens: Option<u16>,
-    /// Print one JSON object a line: file, text, score, confidence, tokens and ms, or file and error.
+    /// Print one JSON object a line: file, text, score, confidence, tokens, partial and ms, or file and error.
     #[arg(long)]
     json: bool,
     /// The pictures.
@@ -45,6 +45,8 @@ enum Line {
         /// The probability that the caption is about right; null if the weights were not calibrated.
         confidence: Option<f32>,
         tokens: Vec<String>,
+        /// Whether the file is cut off, so that only what is there (at least half) was described.
+        partial: bool,
         /// From decoded pixels to text, as the browser measures it.
         ms: f64,
     },
@@ -83,11 +85,13 @@ impl Caption {
         let mut out = std::io::stdout().lock();
         match line {
             _ if self.json => writeln!(out, "{}", serde_json::to_string(line)?)?,
-            Line::Caption { file, text, confidence: Some(confidence), ms, .. } => {
-                writeln!(out, "{file}: {text} (confidence {:.0} %, {ms:.0} ms)", confidence * 100.0)?;
-            }
-            Line::Caption { file, text, score, ms, .. } => {
-                writeln!(out, "{file}: {text} (score {score:.2}, {ms:.0} ms)")?;
+            Line::Caption { file, text, score, confidence, partial, ms, .. } => {
+                let sure = match confidence {
+                    Some(confidence) => format!("confidence {:.0} %", confidence * 100.0),
+                    None => format!("score {score:.2}"),
+                };
+                let cut = if *partial { ", the file is cut off" } else { "" };
+                writeln!(out, "{file}: {text} ({sure}, {ms:.0} ms{cut})")?;
             }
             Line::Error { error, .. } => writeln!(std::io::stderr(), "{error}")?,
         }
@@ -130,7 +134,8 @@ fn describe(captioner: &Captioner, image: &Path, options: &CaptionOptions) -> Li
         Ok(caption) => {
             let ms = started.elapsed().as_secs_f64() * 1000.0;
             let soli::captioner::Caption { text, score, confidence, tokens } = caption;
-            Line::Caption { file, text, score, confidence, tokens, ms: (ms * 10.0).round() / 10.0 }
+            let (partial, ms) = (picture.partial(), (ms * 10.0).round() / 10.0);
+            Line::Caption { file, text, score, confidence, tokens, partial, ms }
         }
         Err(error) => {
             let error = format!("{file}: {error}");

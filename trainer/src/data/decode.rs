@@ -480,11 +480,47 @@ mod tests {
         }));
         for (format, label) in FORMATS {
             let bytes = encode(&noise, format);
-            for keep in [13, bytes.len() / 4, bytes.len() / 2, bytes.len() * 9 / 10] {
+            for keep in [13, bytes.len() / 4, bytes.len() * 2 / 5] {
                 let error = decode(name(), &bytes[..keep]).expect_err(label);
                 assert!(matches!(error, DecodeError::Broken { .. }), "{label} {keep}: {error:?}");
                 let message = error.to_string();
                 assert!(message.starts_with(&format!("some/picture.txt: broken {label}: ")), "{message}");
+            }
+        }
+    }
+
+    /// Whatever length a file is cut to, there is an error, or a picture whose rows are those of the whole one as far as
+    /// they go (at least half of them) and clear from there on.
+    #[test]
+    fn a_file_cut_at_any_length_gives_right_rows_or_an_error() {
+        let noise = DynamicImage::ImageRgb8(ImageBuffer::from_fn(40, 48, |x, y| {
+            let v = x.wrapping_mul(2_654_435_761u32.wrapping_mul(y + 1)) >> 7;
+            Rgb([v as u8, (v >> 8) as u8, (v >> 16) as u8])
+        }));
+        for (format, label) in FORMATS {
+            let bytes = encode(&noise, format);
+            let whole = decode(name(), &bytes).unwrap();
+            assert!(!whole.partial());
+            let line = whole.width as usize * 4;
+            let mut partial = 0;
+            for keep in 0..bytes.len() {
+                let Ok(picture) = decode(name(), &bytes[..keep]) else { continue };
+                let equal = picture
+                    .data
+                    .chunks(line)
+                    .zip(whole.data.chunks(line))
+                    .take_while(|(a, b)| a == b)
+                    .count();
+                assert!(
+                    picture.data[equal * line..].iter().all(|value| *value == 0),
+                    "{label} {keep}: {equal}"
+                );
+                assert!(equal >= 24, "{label} cut to {keep} of {} bytes: {equal} rows", bytes.len());
+                assert_eq!(picture.partial, equal < 48, "{label} {keep}: {equal}");
+                partial += usize::from(picture.partial);
+            }
+            if ["JPEG", "PNG", "GIF"].contains(&label) {
+                assert!(partial > 0, "{label}");
             }
         }
     }
@@ -502,9 +538,13 @@ mod tests {
             (&b""[..], "the file is empty"),
             (b"hello", "no known image format"),
             (b"\n<!doctype html>", "a web page"),
-            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG is not supported"),
-            (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC is not supported"),
-            (b"\0\0\0\x18ftypavif\0\0\0\0", "AVIF is not supported"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "save it as PNG"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "this is a HEIC picture"),
+            (b"\xff\x0a\x10\x20", "this is a JPEG XL picture"),
+            (b"\0\0\0\x0cJXL \r\n\x87\n", "this is a JPEG XL picture"),
+            (b"\0\0\0\x18ftypisom\0\0\0\0", "this is a video"),
+            (b"%PDF-1.7", "this is a PDF"),
+            (b"\0\0\0\x18ftypavif\0\0\0\0", "this is an AVIF picture"),
         ] {
             let message = decode(name(), bytes).unwrap_err().to_string();
             assert!(message.contains(said), "{message}");
