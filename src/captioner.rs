@@ -2,10 +2,11 @@
 
 use std::sync::Mutex;
 
-use crate::confidence::Confidence;
+use crate::confidence::{Confidence, support};
 use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::image::{ImageError, Rgba, to_square};
+use crate::likeliest::Likeliest;
 use crate::packed::{Network, Scratch};
 use crate::search::{Hypothesis, SearchOptions, search_with};
 use crate::vocab::Vocabulary;
@@ -40,6 +41,21 @@ pub struct Caption {
     pub tokens: Vec<String>,
     /// The probability, 0 to 1, that the caption is about right; `None` if the weights were not calibrated.
     pub confidence: Option<f32>,
+    /// How far the caption says what the picture was seen to show: the mean probability of its words that are looked for, 0
+    /// to 1.
+    #[serde(skip)]
+    pub support: f32,
+    /// The words that the picture most likely shows, the likeliest first; empty if the weights do not look for words.
+    pub words: Vec<Word>,
+}
+
+/// A word that a picture shows.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Word {
+    /// The word, in lower case.
+    pub word: String,
+    /// How likely people who describe the picture say it, 0 to 1.
+    pub probability: f32,
 }
 
 /// A captioner with its weights.
@@ -114,10 +130,12 @@ impl Captioner {
         Ok(self.with_scratch(|scratch| {
             let mut generation = self.network.start(&pixels, options.beam, scratch);
             let Ok(hypothesis) = search_with(&mut generation, options);
+            let likeliest = self.network.words(scratch);
+            let support = likeliest.map_or(0.0, |words| support(&hypothesis.tokens, self.concepts(), words));
             let confidence = self.confidence.as_ref().map(|confidence| {
-                confidence.probability(hypothesis.score(), self.network.embeddings(scratch))
+                confidence.probability(hypothesis.score(), self.network.embeddings(scratch), support)
             });
-            self.describe(&hypothesis, confidence)
+            self.describe(&hypothesis, confidence, support, likeliest)
         }))
     }
 
@@ -146,13 +164,36 @@ impl Captioner {
         result
     }
 
-    fn describe(&self, hypothesis: &Hypothesis, confidence: Option<f32>) -> Caption {
+    /// The words that are looked for, as token ids.
+    fn concepts(&self) -> &[u32] {
+        self.config.concepts.as_ref().map_or(&[], |concepts| &concepts.tokens)
+    }
+
+    fn describe(
+        &self,
+        hypothesis: &Hypothesis,
+        confidence: Option<f32>,
+        support: f32,
+        likeliest: Option<&Likeliest>,
+    ) -> Caption {
+        let tokens = self.concepts();
+        let seen = likeliest.map_or_else(Vec::new, |likeliest| {
+            let words = likeliest.places.iter().zip(&likeliest.probabilities);
+            words
+                .map(|(&place, &probability)| Word {
+                    word: self.vocabulary.word(tokens[place as usize]).unwrap_or_default().to_string(),
+                    probability,
+                })
+                .collect()
+        });
         let word = |id: &u32| self.vocabulary.word(*id).unwrap_or_default().to_string();
         Caption {
             text: self.vocabulary.decode(&hypothesis.tokens),
             score: hypothesis.score(),
             tokens: hypothesis.tokens.iter().map(word).collect(),
             confidence,
+            support,
+            words: seen,
         }
     }
 }

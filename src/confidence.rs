@@ -1,11 +1,13 @@
 //! How much a caption can be trusted: the probability that it is about right.
 //!
-//! A network's own probabilities do not know when it looks at something that it has never seen. So two numbers are
-//! asked: the caption's score, and how unfamiliar the picture's mean embedding is, measured against those of the
+//! A network's own probabilities do not know when it looks at something that it has never seen. So more is
+//! asked than the caption's score: whether the concept head saw what the caption says, and how unfamiliar the picture's mean embedding is, measured against those of the
 //! training pictures with a diagonal Gaussian (the idea of Lee et al. 2018, arXiv 1807.03888). A logistic regression
 //! turns them into a probability (Platt 1999); `soli export --calibrate` fits it.
 
 use serde::{Deserialize, Serialize};
+
+use crate::likeliest::Likeliest;
 
 /// The calibration of one set of weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,7 +20,10 @@ pub struct Confidence {
     pub score: f32,
     /// Weight of the picture's unfamiliarity.
     pub unfamiliarity: f32,
-    /// Added to both.
+    /// Weight of the [`support`] that the caption has in the words that the concept head found.
+    #[serde(default)]
+    pub support: f32,
+    /// Added to all.
     pub bias: f32,
 }
 
@@ -53,7 +58,7 @@ impl Confidence {
             if values.iter().all(|v| v.is_finite()) { Ok(()) } else { Err(ConfidenceError::Number(name, "")) }
         };
         all("mean", &self.mean)?;
-        all("weights", &[self.score, self.unfamiliarity, self.bias])?;
+        all("weights", &[self.score, self.unfamiliarity, self.support, self.bias])?;
         if !self.deviation.iter().all(|v| v.is_finite() && *v > 0.0) {
             return Err(ConfidenceError::Number("deviation", " and above 0"));
         }
@@ -61,12 +66,30 @@ impl Confidence {
     }
 
     /// The probability, 0 to 1, that a caption with this `score` is about right, given the picture's `embeddings`
-    /// (latents * width values, the width last).
-    pub fn probability(&self, score: f32, embeddings: &[f32]) -> f32 {
+    /// (latents * width values, the width last) and the caption's [`support`].
+    pub fn probability(&self, score: f32, embeddings: &[f32], support: f32) -> f32 {
         let unfamiliarity = unfamiliarity(&self.mean, &self.deviation, &pooled(embeddings, self.mean.len()));
-        let logit = self.score * score + self.unfamiliarity * unfamiliarity + self.bias;
+        self.of_signs(score, unfamiliarity, support)
+    }
+
+    /// [`Confidence::probability`] with the [`unfamiliarity`] known.
+    pub fn of_signs(&self, score: f32, unfamiliarity: f32, support: f32) -> f32 {
+        let logit =
+            self.score * score + self.unfamiliarity * unfamiliarity + self.support * support + self.bias;
         1.0 / (1.0 + (-logit).exp())
     }
+}
+
+/// How far a caption says what the concept head saw: the mean probability of its words that are concepts, 0 to 1, where a
+/// word that is not among the likeliest has none. 0 if no word of it is a concept.
+pub fn support(caption: &[u32], concepts: &[u32], likeliest: &Likeliest) -> f32 {
+    let (mut sum, mut count) = (0.0, 0);
+    for token in caption.iter().filter(|token| concepts.contains(token)) {
+        let seen = likeliest.places.iter().position(|&place| concepts.get(place as usize) == Some(token));
+        sum += seen.map_or(0.0, |i| likeliest.probabilities[i]);
+        count += 1;
+    }
+    sum / count.max(1) as f32
 }
 
 /// The mean over the latents of embeddings (latents * width values): one value a channel.
@@ -97,6 +120,7 @@ mod tests {
             deviation: vec![2.0, 1.0],
             score: 2.0,
             unfamiliarity: -1.0,
+            support: 3.0,
             bias: 0.5,
         }
     }
@@ -104,9 +128,19 @@ mod tests {
     #[test]
     fn the_probability_is_the_logistic_of_score_and_unfamiliarity() {
         // The mean embedding is (5, 1): two deviations off in both channels, so ln 4.
-        let p = confidence().probability(-1.0, &[4.0, 0.0, 6.0, 2.0]);
-        let expected = 1.0 / (1.0 + f64::exp(-(-2.0 - 4f64.ln() + 0.5)));
+        let p = confidence().probability(-1.0, &[4.0, 0.0, 6.0, 2.0], 0.2);
+        let expected = 1.0 / (1.0 + f64::exp(-(-2.0 - 4f64.ln() + 0.6 + 0.5)));
         assert!((f64::from(p) - expected).abs() < 1e-6, "{p} {expected}");
+    }
+
+    #[test]
+    fn support_is_the_mean_over_the_words_that_could_be_seen() {
+        // Tokens 10, 11 and 12 are concepts; 11 was seen with 0.8, 12 with 0.4.
+        let likeliest = Likeliest { places: vec![1, 2], probabilities: vec![0.8, 0.4] };
+        let of = |caption: &[u32]| support(caption, &[10, 11, 12], &likeliest);
+        assert!((of(&[5, 11, 6, 10]) - 0.4).abs() < 1e-6, "11 was seen, 10 was not, 5 and 6 are no concepts");
+        assert_eq!(of(&[12]), 0.4);
+        assert_eq!(of(&[5]), 0.0);
     }
 
     #[test]

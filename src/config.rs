@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Most words that a concept head can look for.
+pub const MAX_CONCEPTS: usize = 8192;
+
 /// Why a [`ModelConfig`] cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -28,6 +31,16 @@ pub enum ConfigError {
         value: String,
         /// Whether the value must be above zero too.
         positive: bool,
+    },
+    /// A concept is no word of the vocabulary, or comes twice.
+    #[error(
+        "model configuration: `concepts.tokens[{place}]` is {token}, but must be a word of the vocabulary that is not in the list yet"
+    )]
+    BadConcept {
+        /// Place in the list, from 0.
+        place: usize,
+        /// The token there.
+        token: u32,
     },
     /// The decoder's width does not split into its heads.
     #[error("model configuration: `decoder.width` {width} is not a multiple of `decoder.heads` {heads}")]
@@ -96,6 +109,22 @@ pub struct DecoderConfig {
     pub vocab_size: usize,
 }
 
+/// The concept head: which words of the vocabulary the network looks for in a picture, and how many of them the decoder
+/// reads beside the cells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConceptConfig {
+    /// Words that are looked for: at most this many, the most frequent ones of the training captions. Used by the trainer.
+    pub most: usize,
+    /// Width of the layer between the pooled features and the words.
+    pub rank: usize,
+    /// The likeliest words of a picture that the decoder reads.
+    pub read: usize,
+    /// The words, as token ids. Filled in by the trainer.
+    #[serde(default)]
+    pub tokens: Vec<u32>,
+}
+
 /// Everything that determines the shapes of a model's tensors and how pixels are fed to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +133,10 @@ pub struct ModelConfig {
     pub encoder: EncoderConfig,
     /// Embeddings to words.
     pub decoder: DecoderConfig,
+    /// Pixels to single words, which the decoder reads beside the embeddings; a network without it reads the embeddings
+    /// alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concepts: Option<ConceptConfig>,
 }
 
 impl ModelConfig {
@@ -130,6 +163,18 @@ impl ModelConfig {
         if !d.width.is_multiple_of(d.heads) {
             return Err(ConfigError::HeadsDoNotDivideWidth { width: d.width, heads: d.heads });
         }
+        if let Some(concepts) = &self.concepts {
+            if self.encoder.head {
+                // The concept head widens the trunk's own channels.
+                return Err(ConfigError::OutOfRange {
+                    key: "encoder.head beside concepts",
+                    value: 1,
+                    min: 0,
+                    max: 0,
+                });
+            }
+            self.validate_concepts(concepts)?;
+        }
         for (key, values, positive) in
             [("encoder.mean", self.encoder.mean, false), ("encoder.std", self.encoder.std, true)]
         {
@@ -138,6 +183,33 @@ impl ModelConfig {
             }
         }
         Ok(())
+    }
+
+    fn validate_concepts(&self, concepts: &ConceptConfig) -> Result<(), ConfigError> {
+        let count = concepts.tokens.len();
+        for (key, value, min, max) in [
+            ("concepts.most", concepts.most, 1, MAX_CONCEPTS),
+            ("concepts.rank", concepts.rank, 8, 2048),
+            ("concepts.tokens", count, 0, concepts.most),
+            ("concepts.read", concepts.read, 1, if count == 0 { concepts.most } else { count }),
+        ] {
+            if !(min..=max).contains(&value) {
+                return Err(ConfigError::OutOfRange { key, value, min, max });
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        for (place, &token) in concepts.tokens.iter().enumerate() {
+            let words = crate::vocab::SPECIAL_TOKENS.len()..self.decoder.vocab_size;
+            if !words.contains(&(token as usize)) || !seen.insert(token) {
+                return Err(ConfigError::BadConcept { place, token });
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of rows that the decoder reads of a picture: its embeddings, then the likeliest words.
+    pub fn memory_rows(&self) -> usize {
+        self.latents() + self.concepts.as_ref().map_or(0, |concepts| concepts.read)
     }
 
     /// Number of embeddings that the encoder hands to the decoder: the cells of the trunk's last grid.

@@ -34,39 +34,50 @@ impl Dropout {
     }
 }
 
-struct Dense {
+pub(crate) struct Dense {
     weight: Tensor,
     bias: Tensor,
 }
 
 impl Dense {
-    fn new(vb: VarBuilder, inputs: usize, outputs: usize, gain: f64) -> Result<Self> {
+    pub(crate) fn new(vb: VarBuilder, inputs: usize, outputs: usize, gain: f64) -> Result<Self> {
+        Self::with_bias(vb, inputs, outputs, gain, 0.0)
+    }
+
+    /// A layer whose bias starts at `bias`.
+    pub(crate) fn with_bias(
+        vb: VarBuilder,
+        inputs: usize,
+        outputs: usize,
+        gain: f64,
+        bias: f64,
+    ) -> Result<Self> {
         let stdev = gain * (1.0 / inputs as f64).sqrt();
         Ok(Self {
             weight: vb.get_with_hints((inputs, outputs), "weight", Init::Randn { mean: 0.0, stdev })?,
-            bias: vb.get_with_hints(outputs, "bias", Init::Const(0.0))?,
+            bias: vb.get_with_hints(outputs, "bias", Init::Const(bias))?,
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         linear(x, &self.weight, &self.bias, Activation::None)
     }
 }
 
-struct Norm {
+pub(crate) struct Norm {
     gamma: Tensor,
     beta: Tensor,
 }
 
 impl Norm {
-    fn new(vb: VarBuilder, width: usize) -> Result<Self> {
+    pub(crate) fn new(vb: VarBuilder, width: usize) -> Result<Self> {
         Ok(Self {
             gamma: vb.get_with_hints(width, "gamma", Init::Const(1.0))?,
             beta: vb.get_with_hints(width, "beta", Init::Const(0.0))?,
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         layer_norm(x, &self.gamma, &self.beta)
     }
 }
@@ -169,8 +180,19 @@ impl TokenBatch {
     /// A batch of pictures, each with any number of captions (token ids without start and end) and `latents`
     /// embeddings. Captions are cut to `max_tokens - 1` tokens.
     pub fn new<C: AsRef<[u32]>>(pictures: &[Vec<C>], latents: usize, max_tokens: usize) -> Self {
+        let memory: Vec<_> = (0..pictures.len()).map(|i| i * latents..(i + 1) * latents).collect();
+        Self::reading(pictures, &memory, max_tokens)
+    }
+
+    /// [`TokenBatch::new`] with the rows of the memory that the captions of each picture read: in order, no two
+    /// overlapping, none empty.
+    pub fn reading<C: AsRef<[u32]>>(
+        pictures: &[Vec<C>],
+        memory: &[std::ops::Range<usize>],
+        max_tokens: usize,
+    ) -> Self {
         let mut batch = Self::default();
-        for (i, captions) in pictures.iter().enumerate() {
+        for (captions, keys) in pictures.iter().zip(memory) {
             let first = batch.inputs.len();
             for caption in captions {
                 let words = caption.as_ref();
@@ -185,7 +207,7 @@ impl TokenBatch {
                 batch.own.push(Segment { queries: rows.clone(), keys: rows, causal: true });
             }
             if batch.inputs.len() > first {
-                let keys = i * latents..(i + 1) * latents;
+                let keys = keys.clone();
                 batch.memory.push(Segment { queries: first..batch.inputs.len(), keys, causal: false });
             }
         }
@@ -223,9 +245,14 @@ impl Decoder {
         })
     }
 
+    /// The embeddings (tokens, width) of words, without their places.
+    pub(crate) fn words(&self, tokens: &[u32]) -> Result<Tensor> {
+        self.embedding.index_select(&Tensor::new(tokens, self.embedding.device())?, 0)
+    }
+
     fn embed(&self, tokens: &[u32], positions: &[u32]) -> Result<Tensor> {
         let device = self.embedding.device();
-        let words = self.embedding.index_select(&Tensor::new(tokens, device)?, 0)?;
+        let words = self.words(tokens)?;
         let places = self.position.index_select(&Tensor::new(positions, device)?, 0)?;
         words + places
     }
@@ -243,10 +270,18 @@ impl Decoder {
     /// # Errors
     /// If a token is outside the vocabulary or shapes do not fit.
     pub fn forward(&self, batch: &TokenBatch, embeddings: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
-        let memory = embeddings.flatten(0, 1)?;
+        self.forward_rows(batch, &embeddings.flatten(0, 1)?, dropout)
+    }
+
+    /// [`Decoder::forward`] with the rows of the memory (rows, width) one after the other, as
+    /// [`TokenBatch::reading`] counted them.
+    ///
+    /// # Errors
+    /// As [`Decoder::forward`].
+    pub fn forward_rows(&self, batch: &TokenBatch, memory: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
         let mut x = dropout.apply(&self.embed(&batch.inputs, &batch.positions)?)?;
         for layer in &self.layers {
-            let read = layer.cross_attention.keys_and_values(&memory)?;
+            let read = layer.cross_attention.keys_and_values(memory)?;
             x = layer.forward(x, Ok, &batch.own, Some((&read, &batch.memory)), dropout)?;
         }
         self.logits(&x, &self.output_weight()?)

@@ -48,7 +48,7 @@ pub enum Form {
 }
 
 /// A convolution's weights, laid out as the kernels read them, with what normalises its result.
-struct Conv {
+pub(crate) struct Conv {
     weight: Tensor,
     norm: Norm,
 }
@@ -60,7 +60,13 @@ enum Norm {
 
 impl Conv {
     /// `rows` taps (times input channels, unless depthwise) by `channels` outputs.
-    fn new(vb: VarBuilder, rows: usize, fan_in: usize, channels: usize, form: Form) -> Result<Self> {
+    pub(crate) fn new(
+        vb: VarBuilder,
+        rows: usize,
+        fan_in: usize,
+        channels: usize,
+        form: Form,
+    ) -> Result<Self> {
         let stdev = (2.0 / fan_in as f64).sqrt();
         let weight = vb.get_with_hints((rows, channels), "weight", Init::Randn { mean: 0.0, stdev })?;
         let norm = match form {
@@ -80,7 +86,7 @@ impl Conv {
     }
 
     /// Weight and bias with the normalisation folded in, differentiable in all but the running statistics.
-    fn folded(&self) -> Result<(Tensor, Tensor)> {
+    pub(crate) fn folded(&self) -> Result<(Tensor, Tensor)> {
         match &self.norm {
             Norm::Folded { bias } => Ok((self.weight.clone(), bias.clone())),
             Norm::Batch { gamma, beta, mean, variance } => {

@@ -4,6 +4,7 @@
 //! channels-last (NHWC).
 
 pub mod captioner;
+pub mod concepts;
 pub mod confidence;
 pub mod config;
 pub mod decoder;
@@ -12,6 +13,7 @@ pub mod encoder;
 pub mod error;
 pub mod image;
 pub mod kernels;
+pub mod likeliest;
 pub mod model;
 pub mod packed;
 #[cfg(any(test, all(target_arch = "wasm32", not(target_feature = "simd128"))))]

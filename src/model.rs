@@ -7,17 +7,21 @@ use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
+use crate::concepts::Concepts;
 use crate::config::ModelConfig;
 use crate::decoder::Decoder;
 use crate::embedding::Embedding;
 use crate::encoder::{Form, Trunk};
+use crate::likeliest::Likeliest;
 
-/// Trunk, embedding and decoder.
+/// Trunk, embedding, concept head and decoder.
 pub struct Model {
     /// Pixels to features.
     pub trunk: Trunk,
     /// Features to what the decoder reads.
     pub embedding: Embedding,
+    /// Features to single words.
+    pub concepts: Option<Concepts>,
     /// Embeddings to words.
     pub decoder: Decoder,
 }
@@ -31,6 +35,10 @@ impl Model {
         Ok(Self {
             trunk: Trunk::new(vb.pp("encoder"), &config.encoder, form)?,
             embedding: Embedding::new(vb.pp("encoder.embedding"), config)?,
+            concepts: match &config.concepts {
+                Some(concepts) => Some(Concepts::new(vb.pp("concepts"), config, concepts, form)?),
+                None => None,
+            },
             decoder: Decoder::new(vb.pp("decoder"), &config.decoder)?,
         })
     }
@@ -41,6 +49,42 @@ impl Model {
     /// If `pixels` has another shape or is not `f32` on the CPU.
     pub fn embed(&self, pixels: &Tensor) -> Result<Tensor> {
         self.embedding.forward(&self.trunk.forward(pixels)?)
+    }
+
+    /// What the decoder reads of pictures, (batch, [`ModelConfig::memory_rows`], width), given the trunk's features
+    /// (batch, rows, cols, channels): their embeddings, then their likeliest words.
+    ///
+    /// # Errors
+    /// If `features` has another shape or is not `f32` on the CPU.
+    pub fn memory(&self, features: &Tensor) -> Result<Tensor> {
+        match &self.concepts {
+            None => self.embedding.forward(features),
+            Some(concepts) => {
+                let words = concepts.likeliest(&concepts.logits(&concepts.pool(features)?)?)?;
+                self.memory_of(features, &words)
+            }
+        }
+    }
+
+    /// [`Model::memory`] with the words given: as many for each picture.
+    ///
+    /// # Errors
+    /// As [`Model::memory`], or if the network reads no words, or they are not as many for each picture.
+    pub fn memory_of(&self, features: &Tensor, words: &[Likeliest]) -> Result<Tensor> {
+        let cells = self.embedding.forward(features)?;
+        let (batch, _, width) = cells.dims3()?;
+        Tensor::cat(&[cells, self.read_words(words)?.reshape((batch, (), width))?], 1)
+    }
+
+    /// What the decoder reads of words (words, width), those of all pictures one after the other.
+    ///
+    /// # Errors
+    /// If the network reads no words, or a word is not one of its concepts.
+    pub fn read_words(&self, words: &[Likeliest]) -> Result<Tensor> {
+        match &self.concepts {
+            Some(concepts) => concepts.read(words, &self.decoder),
+            None => candle_core::bail!("this network has no concept head"),
+        }
     }
 }
 

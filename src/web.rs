@@ -54,6 +54,7 @@ struct Output {
     score: f32,
     tokens: Vec<String>,
     confidence: Option<f32>,
+    words: Vec<crate::captioner::Word>,
 }
 
 #[wasm_bindgen]
@@ -68,7 +69,8 @@ impl WebCaptioner {
     }
 
     /// Captions one picture: `rgba` holds `width * height` pixels of four bytes, row by row from the top, alpha not
-    /// premultiplied. `options` is `undefined` or `{ beam, maxTokens }`. Gives `{ text, score, tokens, confidence }`.
+    /// premultiplied. `options` is `undefined` or `{ beam, maxTokens }`. Gives `{ text, score, tokens, confidence,
+    /// words }`.
     ///
     /// # Errors
     /// Throws with the code `invalid-image` (sizes that do not fit), `invalid-options` or `internal`.
@@ -89,6 +91,7 @@ impl WebCaptioner {
             score: caption.score,
             tokens: caption.tokens,
             confidence: caption.confidence,
+            words: caption.words,
         })
     }
 

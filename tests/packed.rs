@@ -7,10 +7,11 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use soli::config::{DecoderConfig, EncoderConfig, ModelConfig};
+use soli::config::{ConceptConfig, DecoderConfig, EncoderConfig, ModelConfig};
 use soli::encoder::Form;
 use soli::image::{Rgba, normalise, to_square};
 use soli::kernels::packed::Level;
+use soli::likeliest::Likeliest;
 use soli::model::{Model, expected_tensors};
 use soli::packed::source::{AsFloats, Source};
 use soli::packed::{Network, Scratch};
@@ -30,11 +31,16 @@ fn reference(weights: &Weights) -> Model {
     Model::new(vb, &weights.config, Form::Inference).expect("the weights fit")
 }
 
-/// Embeddings (cells, width) of the reference.
-fn embed(model: &Model, rgb: &[u8], config: &EncoderConfig) -> Tensor {
+/// What the decoder of the reference reads, (cells and words, width), and its words.
+fn remember(model: &Model, rgb: &[u8], config: &EncoderConfig) -> (Tensor, Option<Likeliest>) {
     let side = config.input_side;
     let pixels = Tensor::from_vec(normalise(rgb, config), (1, side, side, 3), &Device::Cpu).unwrap();
-    model.embed(&pixels).unwrap().squeeze(0).unwrap()
+    let features = model.trunk.forward(&pixels).unwrap();
+    let words = model.concepts.as_ref().map(|concepts| {
+        let logits = concepts.logits(&concepts.pool(&features).unwrap()).unwrap();
+        concepts.likeliest(&logits).unwrap().remove(0)
+    });
+    (model.memory(&features).unwrap().squeeze(0).unwrap(), words)
 }
 
 #[track_caller]
@@ -48,7 +54,8 @@ fn assert_close(found: &[f32], expected: &Tensor, tolerance: f32, what: &str) {
 
 /// Compares embeddings, and logits of a few steps with beams that are reordered.
 fn compare(source: &dyn Source, weights: &Weights, model: &Model, rgb: &[u8], tolerance: f32, what: &str) {
-    let expected = embed(model, rgb, &weights.config.encoder);
+    let (expected, seen) = remember(model, rgb, &weights.config.encoder);
+    let cells = expected.narrow(0, 0, weights.config.latents()).unwrap();
     let words = weights.config.decoder.vocab_size as u32;
     let longest = weights.config.decoder.max_tokens;
     for level in Level::available() {
@@ -58,7 +65,14 @@ fn compare(source: &dyn Source, weights: &Weights, model: &Model, rgb: &[u8], to
         network.embed(&vec![200; rgb.len()], &mut scratch);
         network.embed(rgb, &mut scratch);
         let what = format!("{what}, {level:?}");
-        assert_close(network.embeddings(&scratch), &expected, tolerance, &format!("{what}: embeddings"));
+        assert_close(network.embeddings(&scratch), &cells, tolerance, &format!("{what}: embeddings"));
+        assert_eq!(network.words(&scratch).is_some(), seen.is_some(), "{what}");
+        if let (Some(found), Some(expected)) = (network.words(&scratch), &seen) {
+            assert_eq!(found.places, expected.places, "{what}: words");
+            for (a, b) in found.probabilities.iter().zip(&expected.probabilities) {
+                assert!((a - b).abs() <= tolerance, "{what}: probabilities {a} {b}");
+            }
+        }
 
         let mut generation = network.start(rgb, 3, &mut scratch);
         let mut slow = model.decoder.start(&expected).unwrap();
@@ -103,8 +117,8 @@ fn photographs_give_the_numbers_and_captions_of_the_reference() {
         compare(&file, &weights, &model, &rgb, 5e-3, &format!("{name}, int8"));
         for beam in [1, 3, 8] {
             let options = SearchOptions { beam, max_tokens: weights.config.decoder.max_tokens };
-            let embeddings = embed(&model, &rgb, &weights.config.encoder);
-            let expected = search(&model.decoder, &embeddings, options).expect("a caption");
+            let (memory, _) = remember(&model, &rgb, &weights.config.encoder);
+            let expected = search(&model.decoder, &memory, options).expect("a caption");
             for (network, tolerance) in [(&exact, SAME), (&rounded, 1e-3)] {
                 let Ok(found) = search_with(&mut network.start(&rgb, beam, &mut scratch), options);
                 assert_eq!(found.tokens, expected.tokens, "{name}, beam {beam}");
@@ -160,7 +174,15 @@ fn networks_of_all_sizes_give_the_numbers_of_the_reference() {
             std: [64.0; 3],
         };
         let decoder = DecoderConfig { layers, width, heads, ffn_width, max_tokens, vocab_size };
-        let weights = random_weights(ModelConfig { encoder, decoder }, i as u64 + 1);
+        // The concept head and the encoder's own are not for the same network.
+        let words = vocab_size - 3;
+        let concepts = (i % 2 == 0).then(|| ConceptConfig {
+            most: words,
+            rank: 8 + i,
+            read: words.div_ceil(2),
+            tokens: (3..vocab_size as u32).rev().collect(),
+        });
+        let weights = random_weights(ModelConfig { encoder, decoder, concepts }, i as u64 + 1);
         let rgb: Vec<u8> = (0..side * side * 3).map(|i| (i * i / 7 + i * 31) as u8).collect();
         let what = format!("side {side}, width {width}");
         compare(&weights, &weights, &reference(&weights), &rgb, SAME, &what);

@@ -116,7 +116,8 @@ impl Decoder {
         })
     }
 
-    /// Prepares to describe a picture with at most `beams` beams, given its embeddings (cells, width).
+    /// Prepares to describe a picture with at most `beams` beams, given what is read of it: its embeddings
+    /// (cells, width), and maybe rows of words after them.
     ///
     /// # Panics
     /// If there are no embeddings.

@@ -2,6 +2,7 @@
 //! once. What it computes is described, and trained, by [`crate::encoder`], [`crate::embedding`] and
 //! [`crate::decoder`]; a test holds the two together.
 
+pub mod concepts;
 pub mod decoder;
 pub mod source;
 pub mod trunk;
@@ -9,12 +10,14 @@ pub mod trunk;
 use crate::config::ModelConfig;
 use crate::encoder::{HEAD_CHANNELS, STAGES, STEM_CHANNELS, TRUNK_CHANNELS, feature_channels};
 use crate::kernels::packed::{Buffer, Finish, Level, layer_norm};
+use crate::likeliest::Likeliest;
 
+use concepts::Concepts;
 use decoder::{Decoder, Generation};
 use source::{BadTensor, Linear, Packer, Rounded, Source};
 use trunk::Trunk;
 
-/// Trunk, embedding and decoder, packed for this processor.
+/// Trunk, embedding, concept head and decoder, packed for this processor.
 pub struct Network {
     level: Level,
     trunk: Trunk,
@@ -23,7 +26,10 @@ pub struct Network {
     gamma: Vec<f32>,
     beta: Vec<f32>,
     position: Vec<f32>,
+    concepts: Option<Concepts>,
     decoder: Decoder,
+    /// What the decoder reads of a picture, in rows: its cells, then its likeliest words.
+    memory_rows: usize,
     side: usize,
     cells: usize,
     width: usize,
@@ -33,6 +39,7 @@ pub struct Network {
 #[derive(Default)]
 pub struct Scratch {
     trunk: trunk::Scratch,
+    concepts: concepts::Scratch,
     decoder: decoder::Scratch,
     widened: Buffer<f32>,
     embedded: Buffer<f32>,
@@ -71,7 +78,12 @@ impl Network {
             gamma: packer.floats("encoder.embedding.norm.gamma", 1, width)?,
             beta: packer.floats("encoder.embedding.norm.beta", 1, width)?,
             position: packer.floats("encoder.embedding.position", cells, width)?,
+            concepts: match &config.concepts {
+                Some(concepts) => Some(Concepts::new(&packer, config, concepts)?),
+                None => None,
+            },
             decoder: Decoder::new(&packer, &config.decoder)?,
+            memory_rows: config.memory_rows(),
             side: encoder.input_side,
             cells,
             width,
@@ -91,19 +103,26 @@ impl Network {
         &widened[..self.cells * HEAD_CHANNELS]
     }
 
-    /// Embeds a picture's pixels (side, side, RGB); [`Network::embeddings`] has the result.
+    /// Embeds a picture's pixels (side, side, RGB) and looks for its words; [`Network::embeddings`] and [`Network::words`]
+    /// have the result.
     ///
     /// # Panics
     /// If there are fewer pixels.
     pub fn embed(&self, rgb: &[u8], scratch: &mut Scratch) {
-        let len = self.cells * self.width;
+        let (len, rows) = (self.cells * self.width, self.memory_rows * self.width);
         // Taken out and put back: the features lie in the scratch too.
         let (mut rounded, mut embedded) =
             (std::mem::take(&mut scratch.embedding_rounded), std::mem::take(&mut scratch.embedded));
         embedded.grow(len);
         let features = self.features(rgb, scratch);
         self.embedding.rows(self.level, features, self.cells, &mut rounded, &mut embedded, Finish::Plain);
-        scratch.embeddings.grow(len);
+        if let Some(concepts) = &self.concepts {
+            // Without a head of the encoder's own, the features are the trunk's and lie in its scratch.
+            let Scratch { trunk, concepts: own, embeddings, .. } = &mut *scratch;
+            embeddings.grow(rows);
+            concepts.read(trunk.features(), self.cells, own, &mut embeddings[len..rows]);
+        }
+        scratch.embeddings.grow(rows);
         let out = &mut scratch.embeddings[..len];
         layer_norm(self.level, &embedded[..len], &self.gamma, &self.beta, out);
         out.iter_mut().zip(&self.position).for_each(|(x, position)| *x += position);
@@ -118,13 +137,19 @@ impl Network {
         &scratch.embeddings[..self.cells * self.width]
     }
 
+    /// The likeliest words of the picture that was last embedded or started in this scratch; none if the network does not
+    /// look for words.
+    pub fn words<'s>(&self, scratch: &'s Scratch) -> Option<&'s Likeliest> {
+        self.concepts.as_ref().map(|_| scratch.concepts.likeliest())
+    }
+
     /// Prepares to describe a picture with at most `beams` beams.
     ///
     /// # Panics
     /// If there are fewer pixels than (side, side, RGB).
     pub fn start<'a>(&'a self, rgb: &[u8], beams: usize, scratch: &'a mut Scratch) -> Generation<'a> {
         self.embed(rgb, scratch);
-        let embeddings = &scratch.embeddings[..self.cells * self.width];
-        self.decoder.start(embeddings, beams, &mut scratch.decoder)
+        let memory = &scratch.embeddings[..self.memory_rows * self.width];
+        self.decoder.start(memory, beams, &mut scratch.decoder)
     }
 }

@@ -63,6 +63,13 @@ pub struct Scratch {
     columns: Buffer<f32>,
 }
 
+impl Scratch {
+    /// What the last [`Trunk::forward`] gave, and maybe values of earlier ones after it.
+    pub fn features(&self) -> &[f32] {
+        &self.input
+    }
+}
+
 impl Trunk {
     /// Packs the tensors `encoder.*`; pixel values are normalised by `mean` and `std`.
     ///

@@ -69,6 +69,7 @@ fn small() -> Weights {
                 max_tokens: 9,
                 vocab_size: 6,
             },
+            concepts: None,
         },
         vocabulary: Vocabulary::new(["a", "dog", "'s"].map(String::from).to_vec()).unwrap(),
         confidence: Some(Confidence {
@@ -76,6 +77,7 @@ fn small() -> Weights {
             deviation: vec![1.5; 16],
             score: 1.0,
             unfamiliarity: -2.0,
+            support: 1.5,
             bias: 0.25,
         }),
         provenance: Provenance {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use soli::config::EncoderConfig;
+use soli::config::ModelConfig;
 use soli::encoder::BATCH_NORM_EPSILON;
 
 /// Why a backbone file cannot be used.
@@ -45,7 +45,7 @@ pub enum BackboneError {
 ///
 /// # Errors
 /// If the file is absent, unreadable or not of this network.
-pub fn load(path: &Path, config: &EncoderConfig) -> Result<HashMap<String, Tensor>, BackboneError> {
+pub fn load(path: &Path, config: &ModelConfig) -> Result<HashMap<String, Tensor>, BackboneError> {
     if !path.is_file() {
         return Err(BackboneError::NotFound(path.to_owned()));
     }
@@ -71,26 +71,29 @@ pub fn load(path: &Path, config: &EncoderConfig) -> Result<HashMap<String, Tenso
             name: key,
             reason: e.to_string(),
         })?;
-        ours.insert(format!("encoder.{name}.weight"), relaid);
+        ours.insert(format!("{name}.weight"), relaid);
         for (theirs, mine) in
             [("weight", "gamma"), ("bias", "beta"), ("running_mean", "mean"), ("running_var", "variance")]
         {
-            ours.insert(format!("encoder.{name}.norm.{mine}"), get(format!("{norm}.{theirs}"))?.clone());
+            ours.insert(format!("{name}.norm.{mine}"), get(format!("{norm}.{theirs}"))?.clone());
         }
         Ok(())
     };
-    conv("_conv_stem".into(), "_bn0".into(), "stem".into())?;
+    conv("_conv_stem".into(), "_bn0".into(), "encoder.stem".into())?;
     for i in 0..16 {
         let theirs = format!("_blocks.{i}");
-        let mine = format!("blocks.{i}");
+        let mine = format!("encoder.blocks.{i}");
         if file.contains_key(&format!("{theirs}._expand_conv.weight")) {
             conv(format!("{theirs}._expand_conv"), format!("{theirs}._bn0"), format!("{mine}.expand"))?;
         }
         conv(format!("{theirs}._depthwise_conv"), format!("{theirs}._bn1"), format!("{mine}.depthwise"))?;
         conv(format!("{theirs}._project_conv"), format!("{theirs}._bn2"), format!("{mine}.project"))?;
     }
-    if config.head {
-        conv("_conv_head".into(), "_bn1".into(), "head".into())?;
+    if config.encoder.head {
+        conv("_conv_head".into(), "_bn1".into(), "encoder.head".into())?;
+    }
+    if config.concepts.is_some() {
+        conv("_conv_head".into(), "_bn1".into(), "concepts.head".into())?;
     }
     Ok(ours)
 }

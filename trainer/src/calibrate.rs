@@ -41,6 +41,8 @@ pub struct Trial {
     pub score: f32,
     /// How unfamiliar the picture is.
     pub unfamiliarity: f32,
+    /// How far the concept head saw what the caption says.
+    pub support: f32,
     /// Whether it is about right.
     pub right: bool,
     /// Whether the picture is a photograph.
@@ -55,19 +57,21 @@ pub struct Calibrated {
     pub held_out: Vec<(Trial, f32)>,
 }
 
-/// Fits the confidence of `weights`.
+/// Fits the confidence of `weights` on the dev pictures of data sets, each given by its training and its dev pictures.
 ///
 /// # Errors
 /// If no picture can be read or the weights do not fit.
-pub fn calibrate(weights: &Weights, train: &[Example], dev: &[Example]) -> Result<Calibrated> {
+pub fn calibrate(weights: &Weights, sets: &[(Vec<Example>, Vec<Example>)]) -> Result<Calibrated> {
     let vb =
         candle_nn::VarBuilder::from_tensors(weights.tensors.clone(), candle_core::DType::F32, &Device::Cpu);
     let model = Model::new(vb, &weights.config, Form::Inference)?;
-    let (mean, deviation) = familiar(&model, weights, train)?;
+    let (mean, deviation) = familiar(&model, weights, sets)?;
     let captioner = Captioner::new(weights.clone())?;
     let mut trials = Vec::new();
-    for width in WIDTHS {
-        trials.extend(photos(&captioner, &model, weights, dev, width, &mean, &deviation)?);
+    for (_, dev) in sets {
+        for width in WIDTHS {
+            trials.extend(photos(&captioner, &model, weights, dev, width, &mean, &deviation)?);
+        }
     }
     let count = trials.len() * NON_PHOTOS / 10;
     let drawn: Vec<RgbImage> =
@@ -75,31 +79,37 @@ pub fn calibrate(weights: &Weights, train: &[Example], dev: &[Example]) -> Resul
     let others: Vec<Trial> = drawn
         .par_iter()
         .map(|picture| {
-            let (score, unfamiliarity, _) = look(&captioner, &model, weights, picture, &mean, &deviation)?;
-            Ok(Trial { score, unfamiliarity, right: false, photo: false })
+            let looked = look(&captioner, &model, weights, picture, &mean, &deviation)?;
+            Ok(looked.trial(false, false))
         })
         .collect::<Result<_>>()?;
     trials.extend(others);
     let half = |start| trials.iter().skip(start).step_by(2).copied().collect::<Vec<Trial>>();
     let (fitted, held) = (half(0), half(1));
-    let rows: Vec<([f64; 2], bool)> =
-        fitted.iter().map(|t| ([t.score.into(), t.unfamiliarity.into()], t.right)).collect();
-    let [bias, score, unfamiliarity] =
+    let signs = |t: &Trial| [1.0, t.score.into(), t.unfamiliarity.into(), t.support.into()];
+    let rows: Vec<([f64; 4], bool)> = fitted.iter().map(|t| (signs(t), t.right)).collect();
+    let [bias, score, unfamiliarity, support] =
         logistic_regression(&rows).context("no confidence can be fitted")?.map(|weight| weight as f32);
-    let confidence = Confidence { mean, deviation, score, unfamiliarity, bias };
-    let probability = |t: &Trial| {
-        let logit = confidence.score * t.score + confidence.unfamiliarity * t.unfamiliarity + confidence.bias;
-        1.0 / (1.0 + (-logit).exp())
-    };
+    let confidence = Confidence { mean, deviation, score, unfamiliarity, support, bias };
+    let probability = |t: &Trial| confidence.of_signs(t.score, t.unfamiliarity, t.support);
     let held_out = held.into_iter().map(|trial| (trial, probability(&trial))).collect();
     Ok(Calibrated { confidence, held_out })
 }
 
 /// Mean and standard deviation of the mean embeddings of training pictures at all sizes.
-fn familiar(model: &Model, weights: &Weights, train: &[Example]) -> Result<(Vec<f32>, Vec<f32>)> {
+fn familiar(
+    model: &Model,
+    weights: &Weights,
+    sets: &[(Vec<Example>, Vec<Example>)],
+) -> Result<(Vec<f32>, Vec<f32>)> {
     let views = Views { degraded: 0.7, versions: Versions::AnySize, damaged: 0.1, ..Views::PLAIN };
-    let step = (train.len() / FAMILIAR).max(1);
-    let some: Vec<&Example> = train.iter().step_by(step).collect();
+    // As many of each set, whatever their sizes.
+    let share = FAMILIAR.div_ceil(sets.len().max(1));
+    let of_set = |(train, _): &'_ (Vec<Example>, Vec<Example>)| {
+        let step = (train.len() / share).max(1);
+        train.iter().step_by(step).cloned().collect::<Vec<Example>>()
+    };
+    let some: Vec<Example> = sets.iter().flat_map(of_set).collect();
     let pooled: Vec<Vec<f32>> = some
         .par_iter()
         .enumerate()
@@ -131,7 +141,21 @@ fn embed(model: &Model, weights: &Weights, picture: &RgbImage) -> Result<Vec<f32
     Ok(pooled(&embeddings, weights.config.decoder.width))
 }
 
-/// Score, unfamiliarity and caption of a picture.
+/// What is known of a picture's caption before it is compared.
+struct Looked {
+    score: f32,
+    unfamiliarity: f32,
+    support: f32,
+    text: String,
+}
+
+impl Looked {
+    fn trial(&self, right: bool, photo: bool) -> Trial {
+        let Self { score, unfamiliarity, support, .. } = *self;
+        Trial { score, unfamiliarity, support, right, photo }
+    }
+}
+
 fn look(
     captioner: &Captioner,
     model: &Model,
@@ -139,10 +163,10 @@ fn look(
     picture: &RgbImage,
     mean: &[f32],
     deviation: &[f32],
-) -> Result<(f32, f32, String)> {
+) -> Result<Looked> {
     let caption = captioner.caption(&Picture::from(picture).rgba(), &CaptionOptions::default())?;
-    let strangeness = unfamiliarity(mean, deviation, &embed(model, weights, picture)?);
-    Ok((caption.score, strangeness, caption.text))
+    let unfamiliarity = unfamiliarity(mean, deviation, &embed(model, weights, picture)?);
+    Ok(Looked { score: caption.score, unfamiliarity, support: caption.support, text: caption.text })
 }
 
 fn photos(
@@ -155,23 +179,14 @@ fn photos(
     deviation: &[f32],
 ) -> Result<Vec<Trial>> {
     let shrunk = |path: &PathBuf| -> Result<RgbImage> { Ok(decode::load(path)?.shrunk(width)?.rgb()) };
-    let looked: Vec<(f32, f32, String)> = dev
+    let looked: Vec<Looked> = dev
         .par_iter()
         .map(|example| look(captioner, model, weights, &shrunk(&example.image)?, mean, deviation))
         .collect::<Result<_>>()?;
-    let candidates: Vec<String> = looked.iter().map(|(_, _, text)| text.clone()).collect();
+    let candidates: Vec<String> = looked.iter().map(|looked| looked.text.clone()).collect();
     let references: Vec<Vec<String>> = dev.iter().map(|example| example.captions.clone()).collect();
     let (_, scores) = metrics::evaluate_each(&candidates, &references)?;
-    Ok(looked
-        .into_iter()
-        .zip(scores)
-        .map(|((score, unfamiliarity, _), scores)| Trial {
-            score,
-            unfamiliarity,
-            right: scores.cider >= RIGHT,
-            photo: true,
-        })
-        .collect())
+    Ok(looked.iter().zip(scores).map(|(looked, scores)| looked.trial(scores.cider >= RIGHT, true)).collect())
 }
 
 impl std::fmt::Display for Calibrated {

@@ -1,6 +1,6 @@
 //! A training recipe: one TOML file says everything that a run depends on besides its data.
 //!
-//! A recipe names the network and any of the stages `text`, `siamese`, `captions`, `joint` and `scst`, which run in
+//! A recipe names the network and any of the stages `text`, `siamese`, `concepts`, `captions`, `joint` and `scst`, which run in
 //! this order, each going on from the last one's averaged parameters. What a stage's table says is described with the
 //! stage, in [`crate::stages`].
 
@@ -12,6 +12,7 @@ use soli::config::{ConfigError, ModelConfig};
 
 use crate::data::views::Views;
 use crate::stages::captions::CaptionStage;
+use crate::stages::concepts::ConceptStage;
 use crate::stages::joint::JointStage;
 use crate::stages::scst::ScstStage;
 use crate::stages::siamese::SiameseStage;
@@ -62,7 +63,7 @@ pub enum RecipeError {
     #[error("configuration {}: `next` leads back to it, so the training would never end", .0.display())]
     Circle(PathBuf),
     /// No stage is configured.
-    #[error("configuration {}: it names no stage; add one of [text], [siamese], [captions], [joint], [scst]", .0.display())]
+    #[error("configuration {}: it names no stage; add one of [text], [siamese], [concepts], [captions], [joint], [scst]", .0.display())]
     NoStage(PathBuf),
 }
 
@@ -78,6 +79,9 @@ pub struct Recipe {
     pub seed: u64,
     /// Words that occur less often in the training captions are not in the vocabulary.
     pub min_word_count: usize,
+    /// Words that occur at least this often in all captions, those without pictures among them, are in the vocabulary too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_text_word_count: Option<usize>,
     /// Pictures of the dev split captioned after each epoch for the curve. CIDEr's word frequencies depend on the
     /// set: only figures of the same number compare.
     pub dev_images: usize,
@@ -85,6 +89,10 @@ pub struct Recipe {
     /// `soli train --weights` would.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<PathBuf>,
+    /// Share of the pretrained trunk in the mean of its numbers and those of the weights that are started from, 0..=1:
+    /// what tuning has unlearned comes back, and most of what it has learned stays (WiSE-FT, arXiv 2109.01903).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub backbone_share: f64,
     /// The shape of the network.
     pub model: ModelConfig,
     /// The decoder learns the language from text alone.
@@ -93,6 +101,9 @@ pub struct Recipe {
     /// The encoder learns to see the same in every version of a picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub siamese: Option<SiameseStage>,
+    /// The concept head learns which words pictures show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concepts: Option<ConceptStage>,
     /// Cross-entropy on captions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub captions: Option<CaptionStage>,
@@ -114,6 +125,9 @@ pub struct Schedule {
     pub batch: usize,
     /// Peak learning rate of the decoder and the embedding.
     pub learning_rate: f64,
+    /// Peak learning rate of the classifiers that find words; that of the decoder when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concept_learning_rate: Option<f64>,
     /// Peak learning rate of the trunk; 0 leaves it as it is.
     #[serde(default)]
     pub trunk_learning_rate: f64,
@@ -176,6 +190,11 @@ impl Schedule {
             positive("learning_rate", self.learning_rate),
             Check::not_negative(table, "trunk_learning_rate", self.trunk_learning_rate),
             Check::not_negative(table, "weight_decay", self.weight_decay),
+            Check::not_negative(
+                table,
+                "concept_learning_rate",
+                self.concept_learning_rate.unwrap_or_default(),
+            ),
             positive("gradient_clip", self.gradient_clip),
             Check::below_one(table, "ema_decay", self.ema_decay),
             Check::new(
@@ -233,10 +252,12 @@ impl Recipe {
         let mut checks = vec![
             Check::positive("", "min_word_count", self.min_word_count),
             Check::positive("", "dev_images", self.dev_images),
+            Check::share("", "backbone_share", self.backbone_share),
         ];
         let stages = [
             self.text.as_ref().map(TextStage::checks),
             self.siamese.as_ref().map(SiameseStage::checks),
+            self.concepts.as_ref().map(ConceptStage::checks),
             self.captions.as_ref().map(CaptionStage::checks),
             self.joint.as_ref().map(JointStage::checks),
             self.scst.as_ref().map(ScstStage::checks),
@@ -259,11 +280,20 @@ impl Recipe {
         self.text.is_some()
     }
 
+    /// Whether a stage wants captions of pictures that are not there, grouped by picture.
+    pub fn needs_groups(&self) -> bool {
+        self.captions.as_ref().is_some_and(|captions| captions.groups > 0)
+    }
+
     /// Whether a stage wants pictures without captions.
     pub fn needs_unlabelled(&self) -> bool {
         self.siamese.as_ref().is_some_and(|s| s.unlabelled)
             || self.joint.as_ref().is_some_and(|j| j.unlabelled > 0)
     }
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// The line, counted from 1, at which `table.key = ...` stands in `text`: a parsed number no longer knows its place.

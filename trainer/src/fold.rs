@@ -7,11 +7,12 @@ use candle_core::Tensor;
 use soli::encoder::fold_batch_norm;
 
 /// Turns the tensors of a network in training into those of a weights file: every convolution's BatchNorm is folded
-/// into its weight and bias.
+/// into its weight and bias, and the classifiers that only training needs are left out.
 ///
 /// # Errors
 /// If a convolution has only a part of its BatchNorm, or shapes do not fit.
 pub fn fold(mut tensors: HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
+    tensors.retain(|name, _| !name.starts_with(crate::concepts::PREFIX));
     // Layer norms have gamma and beta too, but no running statistics.
     let convolutions: Vec<String> =
         tensors.keys().filter_map(|name| Some(name.strip_suffix(".norm.mean")?.to_owned())).collect();

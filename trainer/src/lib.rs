@@ -4,6 +4,7 @@ pub mod backbone;
 pub mod calibrate;
 pub mod checkpoint;
 pub mod cli;
+pub mod concepts;
 pub mod config;
 pub mod contrast;
 pub mod data;

@@ -18,6 +18,8 @@ pub struct StepOptions {
     pub learning_rate: f64,
     /// Learning rate of the trunk; zero leaves it as it is.
     pub trunk_learning_rate: f64,
+    /// Learning rate of the classifiers that find words.
+    pub concept_learning_rate: f64,
     /// Decoupled weight decay of matrices.
     pub weight_decay: f64,
     /// Longest gradient over all parameters.
@@ -29,6 +31,7 @@ pub struct StepOptions {
 struct Slot {
     var: Var,
     trunk: bool,
+    classifier: bool,
     decay: bool,
     frozen: bool,
     mean: Vec<f32>,
@@ -49,9 +52,17 @@ pub fn is_statistic(name: &str) -> bool {
     name.ends_with(".norm.mean") || name.ends_with(".norm.variance")
 }
 
-/// Whether a parameter belongs to the convolutional trunk.
+/// Whether a parameter belongs to the convolutional trunk or its pretrained head.
 pub fn is_trunk(name: &str) -> bool {
-    name.starts_with("encoder.") && !name.starts_with("encoder.embedding.")
+    (name.starts_with("encoder.") && !name.starts_with("encoder.embedding."))
+        || name.starts_with("concepts.head.")
+}
+
+/// Whether a parameter belongs to the classifiers that find words.
+pub fn is_classifier(name: &str) -> bool {
+    ["concepts.norm.", "concepts.hidden.", "concepts.output.", crate::concepts::PREFIX]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 impl AdamW {
@@ -68,10 +79,20 @@ impl AdamW {
                 let ema = var.flatten_all()?.to_vec1::<f32>()?;
                 let zeros = vec![0f32; ema.len()];
                 let (trunk, decay) = (is_trunk(&name), var.rank() >= 2 && !name.contains("position"));
-                let frozen = false;
+                let (classifier, frozen) = (is_classifier(&name), false);
                 Ok((
                     name,
-                    Slot { var, trunk, decay, frozen, mean: zeros.clone(), square: zeros, ema, steps: 0 },
+                    Slot {
+                        var,
+                        trunk,
+                        classifier,
+                        decay,
+                        frozen,
+                        mean: zeros.clone(),
+                        square: zeros,
+                        ema,
+                        steps: 0,
+                    },
                 ))
             })
             .collect::<Result<_>>()?;
@@ -202,7 +223,11 @@ impl AdamW {
 impl Slot {
     fn update(&mut self, grad: &[f32], scale: f32, options: &StepOptions) -> Result<()> {
         self.steps += 1;
-        let rate = if self.trunk { options.trunk_learning_rate } else { options.learning_rate };
+        let rate = match (self.trunk, self.classifier) {
+            (true, _) => options.trunk_learning_rate,
+            (_, true) => options.concept_learning_rate,
+            _ => options.learning_rate,
+        };
         let shrink = if self.decay { (1.0 - rate * options.weight_decay) as f32 } else { 1.0 };
         let correction1 = 1.0 - BETA1.powi(self.steps as i32);
         let correction2 = 1.0 - BETA2.powi(self.steps as i32);

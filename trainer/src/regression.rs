@@ -1,31 +1,30 @@
-//! Logistic regression on two variables.
+//! Logistic regression on a few variables.
 
 use anyhow::{Result, ensure};
 
-/// Bias and the two variables' weights that make the labels most probable under `1 / (1 + exp(-(bias + w . x)))`:
-/// Newton's method on the likelihood, with next to no shrinkage.
+/// Weights, the bias first, that make the labels most probable under `1 / (1 + exp(-(w . x)))`, where the first value
+/// of each row is a 1 for the bias: Newton's method on the likelihood, with next to no shrinkage.
 ///
 /// # Errors
 /// If all labels are the same, or a line parts them, so that no finite weights are best.
-pub fn logistic_regression(rows: &[([f64; 2], bool)]) -> Result<[f64; 3]> {
+pub fn logistic_regression<const N: usize>(rows: &[([f64; N], bool)]) -> Result<[f64; N]> {
     let positive = rows.iter().filter(|(_, label)| *label).count();
     ensure!(
         positive > 0 && positive < rows.len(),
         "{positive} of {} labels are positive: nothing tells them apart",
         rows.len()
     );
-    let mut weights = [0f64; 3];
+    let mut weights = [0f64; N];
     for _ in 0..50 {
         let mut gradient = weights.map(|w| 1e-6 * w);
-        let mut hessian = [[0f64; 3]; 3];
-        (0..3).for_each(|i| hessian[i][i] = 1e-6);
-        for &([first, second], label) in rows {
-            let x = [1.0, first, second];
-            let p = probability(weights, [first, second]);
+        let mut hessian = [[0f64; N]; N];
+        (0..N).for_each(|i| hessian[i][i] = 1e-6);
+        for &(x, label) in rows {
+            let p = probability(weights, x);
             let error = p - f64::from(u8::from(label));
-            for i in 0..3 {
+            for i in 0..N {
                 gradient[i] += error * x[i];
-                for j in 0..3 {
+                for j in 0..N {
                     hessian[i][j] += p * (1.0 - p) * x[i] * x[j];
                 }
             }
@@ -40,25 +39,26 @@ pub fn logistic_regression(rows: &[([f64; 2], bool)]) -> Result<[f64; 3]> {
     Ok(weights)
 }
 
-fn probability([bias, first, second]: [f64; 3], x: [f64; 2]) -> f64 {
-    1.0 / (1.0 + (-(bias + first * x[0] + second * x[1])).exp())
+fn probability<const N: usize>(weights: [f64; N], x: [f64; N]) -> f64 {
+    let logit: f64 = weights.iter().zip(x).map(|(w, x)| w * x).sum();
+    1.0 / (1.0 + (-logit).exp())
 }
 
-/// Solves a 3 by 3 system by Gaussian elimination with pivoting.
-fn solve(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> [f64; 3] {
-    for i in 0..3 {
-        let pivot = (i..3).max_by(|&p, &q| a[p][i].abs().total_cmp(&a[q][i].abs())).unwrap_or(i);
+/// Solves a system by Gaussian elimination with pivoting.
+fn solve<const N: usize>(mut a: [[f64; N]; N], mut b: [f64; N]) -> [f64; N] {
+    for i in 0..N {
+        let pivot = (i..N).max_by(|&p, &q| a[p][i].abs().total_cmp(&a[q][i].abs())).unwrap_or(i);
         a.swap(i, pivot);
         b.swap(i, pivot);
-        for row in i + 1..3 {
+        for row in i + 1..N {
             let factor = a[row][i] / a[i][i];
             let pivot = a[i];
             a[row].iter_mut().zip(pivot).skip(i).for_each(|(value, above)| *value -= factor * above);
             b[row] -= factor * b[i];
         }
     }
-    for i in (0..3).rev() {
-        for column in i + 1..3 {
+    for i in (0..N).rev() {
+        for column in i + 1..N {
             b[i] -= a[i][column] * b[column];
         }
         b[i] /= a[i][i];
@@ -77,9 +77,9 @@ mod tests {
     fn the_weights_that_made_the_labels_are_found() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let made = [1.5, 2.0, -0.7];
-        let rows: Vec<([f64; 2], bool)> = (0..40_000)
+        let rows: Vec<([f64; 3], bool)> = (0..40_000)
             .map(|_| {
-                let x = [rng.random_range(-2.0..0.0), rng.random_range(-1.0..3.0)];
+                let x = [1.0, rng.random_range(-2.0..0.0), rng.random_range(-1.0..3.0)];
                 (x, rng.random::<f64>() < probability(made, x))
             })
             .collect();
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn equal_labels_are_refused() {
         for label in [true, false] {
-            assert!(logistic_regression(&[([-1.0, 0.0], label); 3]).is_err());
+            assert!(logistic_regression(&[([1.0, -1.0, 0.0], label); 3]).is_err());
         }
     }
 }

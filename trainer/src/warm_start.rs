@@ -9,6 +9,8 @@ use soli::vocab::{SPECIAL_TOKENS, Vocabulary, VocabularyError};
 use soli::weights::Weights;
 
 use crate::backbone::identity_norm;
+use crate::config::Recipe;
+use crate::fold::fold;
 use crate::optimiser::is_trunk;
 use crate::parameters::Parameters;
 
@@ -57,6 +59,46 @@ pub fn load(parameters: &Parameters, weights: &Weights) -> Result<()> {
         }
     }
     debug_assert!(weights.vocabulary.len() >= SPECIAL_TOKENS.len());
+    Ok(parameters.load(&values)?)
+}
+
+/// Whether training from `start` needs the pretrained trunk: for a share of it, or for a concept head that the weights lack.
+pub fn needs_backbone(recipe: &Recipe, start: Option<&Weights>) -> bool {
+    let has_head = start.is_some_and(|weights| weights.config.concepts.is_some());
+    recipe.backbone_share > 0.0 || (recipe.model.concepts.is_some() && !has_head)
+}
+
+/// Puts a share of the pretrained trunk (the tensors of [`crate::backbone::load`]) into that of the weights, which were
+/// loaded before, and takes the concept head from it if the weights have none.
+///
+/// # Errors
+/// If the pretrained trunk is not that of the network.
+pub fn blend(
+    parameters: &Parameters,
+    weights: &Weights,
+    backbone: HashMap<String, Tensor>,
+    share: f64,
+) -> Result<()> {
+    let (head, trunk): (HashMap<_, _>, HashMap<_, _>) =
+        backbone.into_iter().partition(|(name, _)| name.starts_with("concepts."));
+    if weights.config.concepts.is_none() {
+        parameters.load(&head)?;
+    }
+    if share == 0.0 {
+        return Ok(());
+    }
+    let vars = parameters.vars();
+    let mut values = HashMap::new();
+    // A convolution of the weights carries its normalisation in its bias (see `load`): both are compared folded.
+    for (name, pretrained) in fold(trunk)? {
+        let name = match name.strip_suffix(".bias") {
+            Some(convolution) => format!("{convolution}.norm.beta"),
+            None => name,
+        };
+        let var = vars.get(&name).with_context(|| format!("the network has no tensor `{name}`"))?;
+        let mixed = ((var.as_tensor() * (1.0 - share))? + (pretrained * share)?)?;
+        values.insert(name, mixed);
+    }
     Ok(parameters.load(&values)?)
 }
 

@@ -8,19 +8,21 @@ use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
 use image::{Rgb, RgbImage};
+use soli::config::ConceptConfig;
 use soli::decoder::{Dropout, TokenBatch};
-use soli::encoder::Form;
 use soli::kernels::cross_entropy::cross_entropy;
 use soli::model::Model;
 use soli::vocab::Vocabulary;
 use soli::weights::Weights;
+use soli_trainer::concepts::{Folds, Simulation, Targets};
 use soli_trainer::config::Recipe;
 use soli_trainer::contrast;
 use soli_trainer::data::batches::{Batch, Plan, TokenExample, tokenise};
 use soli_trainer::data::views::{Pairing, Views};
 use soli_trainer::data::{Dataset, Split, tokens};
-use soli_trainer::optimiser::{is_statistic, is_trunk, warmup_cosine};
+use soli_trainer::optimiser::{is_classifier, is_statistic, is_trunk, warmup_cosine};
 use soli_trainer::parameters::Parameters;
+use soli_trainer::stages::captions::CaptionStage;
 use soli_trainer::stages::joint::{CaptionsOn, JointStage};
 use soli_trainer::stages::{self, captions, joint, scst};
 
@@ -146,6 +148,28 @@ warmup_steps = 2
 weight_decay = 0.01
 gradient_clip = 1.0
 ema_decay = 0.9
+
+[model.concepts]
+most = 20
+rank = 8
+read = 3
+
+[concepts]
+dropout = 0.2
+
+[concepts.views]
+flip = true
+crop_area = 0.8
+degraded = 0.5
+
+[concepts.schedule]
+epochs = 3
+batch = 4
+learning_rate = 3e-3
+warmup_steps = 2
+weight_decay = 0.01
+gradient_clip = 1.0
+ema_decay = 0.9
 "#;
 
 /// Ten pictures of coloured squares in the Kaggle layout, one of them broken, and a recipe.
@@ -183,10 +207,16 @@ struct Tiny {
     examples: Vec<TokenExample>,
     parameters: Parameters,
     model: Model,
+    folds: Option<Folds>,
 }
 
 impl Tiny {
     fn new() -> Self {
+        Self::with_words(false)
+    }
+
+    /// A network with EfficientNet's head before its embedding, or one that reads words.
+    fn with_words(words_are_read: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = data_set(folder.path(), 1);
         fs::write(&path, fs::read_to_string(&path).unwrap() + OTHER_STAGES).unwrap();
@@ -197,12 +227,18 @@ impl Tiny {
         recipe.model.decoder.vocab_size = vocabulary.len();
         // Four cells: a decoder that can only look at one has nothing to learn of where to look.
         recipe.model.encoder.input_side = 64;
-        recipe.model.encoder.head = true;
-        let examples = tokenise(data.examples, &vocabulary);
+        recipe.model.encoder.head = !words_are_read;
+        recipe.model.concepts = words_are_read.then(|| ConceptConfig {
+            most: 9,
+            rank: 8,
+            read: 3,
+            tokens: (3..vocabulary.len() as u32).collect(),
+        });
+        let examples = tokenise(data.examples, &vocabulary, 0, 1.0);
         let parameters = Parameters::new(recipe.seed);
-        let model = Model::new(parameters.builder(), &recipe.model, Form::Training).unwrap();
+        let (model, folds) = stages::build(&parameters, &recipe.model).unwrap();
         // The pictures are decoded now: the folder goes away with this function.
-        let tiny = Self { recipe, examples, parameters, model };
+        let tiny = Self { recipe, examples, parameters, model, folds };
         TINY_FOLDERS.lock().unwrap().push(folder);
         tiny
     }
@@ -245,7 +281,7 @@ fn every_trainable_variable_gets_a_gradient() {
         (captions.as_ref().unwrap(), joint.as_ref().unwrap(), scst.as_ref().unwrap());
 
     let batch = tiny.batch(None);
-    let of = |frozen| captions::loss(&tiny.model, config, &batch, captions, frozen, 3).unwrap();
+    let of = |frozen| captions::loss(&tiny.model, None, config, &batch, captions, frozen, 3).unwrap().0;
     tiny.check("captions", &of(false), |_| true);
     tiny.check("captions while the trunk is frozen", &of(true), |name| !is_trunk(name));
 
@@ -263,8 +299,9 @@ fn every_trainable_variable_gets_a_gradient() {
         assert!((losses[0] - losses[1]).abs() > 1e-4, "a teacher of its own changes nothing: {losses:?}");
     }
 
-    let cider = scst::references(&tiny.examples);
-    let (loss, [reward, entropy]) = scst::loss(&tiny.model, config, &batch, scst, &cider, false, 3).unwrap();
+    let references = scst::References::new(&tiny.examples);
+    let (loss, [reward, entropy]) =
+        scst::loss(&tiny.model, config, &batch, scst, &references, None, false, 3).unwrap();
     tiny.check("self-critical", &loss, |_| true);
     assert!((0.0..=10.0).contains(&reward) && entropy > 0.0);
 
@@ -298,12 +335,66 @@ fn every_trainable_variable_gets_a_gradient() {
 }
 
 #[test]
+fn every_variable_of_a_network_that_reads_words_gets_a_gradient() {
+    let tiny = Tiny::with_words(true);
+    let Recipe { model: config, captions, scst, .. } = &tiny.recipe;
+    let (captions, scst) = (captions.as_ref().unwrap(), scst.as_ref().unwrap());
+    let folds = tiny.folds.as_ref().unwrap();
+    let tokens = &config.concepts.as_ref().unwrap().tokens;
+    let batch = tiny.batch(None);
+    let groups = vec![batch.captions[0].clone(), batch.captions[1].clone()];
+    let mut simulation = Simulation::new(3);
+    let targets = Targets::new(tokens);
+    for captions in &batch.captions {
+        let logits: Vec<f32> = (0..tokens.len()).map(|i| i as f32 - 4.0).collect();
+        simulation.learn(&targets.of(captions), &logits);
+    }
+    let head = captions::Head { folds, targets, simulation, groups: &groups };
+    let stage = CaptionStage { concepts: 0.5, groups: 3, ..captions.clone() };
+    let (loss, terms) = captions::loss(&tiny.model, Some(&head), config, &batch, &stage, false, 3).unwrap();
+    assert!(terms.iter().all(|term| term.is_finite()), "{terms:?}");
+    tiny.check("captions with words", &loss, |_| true);
+
+    // Without its own loss the head stays as it is, but for how words are read.
+    let stage = CaptionStage { concepts: 0.0, groups: 0, ..stage };
+    let (loss, terms) = captions::loss(&tiny.model, Some(&head), config, &batch, &stage, true, 3).unwrap();
+    assert!(terms[1].is_nan() && terms[2].is_nan());
+    tiny.check("captions on a fixed head", &loss, |name| !is_trunk(name) && !is_classifier(name));
+
+    let references = scst::References::new(&tiny.examples);
+    let (loss, _) =
+        scst::loss(&tiny.model, config, &batch, scst, &references, Some(folds), false, 3).unwrap();
+    tiny.check("self-critical with words", &loss, |name| {
+        !is_classifier(name) && !name.starts_with("concepts.head.")
+    });
+}
+
+#[test]
+fn a_picture_of_weight_one_and_a_half_is_drawn_thrice_in_two_epochs() {
+    let mut tiny = Tiny::new();
+    tiny.examples.iter_mut().for_each(|example| example.weight = 1.5);
+    let views = Views::PLAIN;
+    let encoder = tiny.recipe.model.encoder.clone();
+    let plan = Plan { seed: 1, batch_images: 2, encoder, views, pairing: None };
+    let steps = plan.steps_per_epoch(&tiny.examples);
+    assert_eq!(steps, (tiny.examples.len() * 3 / 2).div_ceil(2));
+    let mut drawn = vec![0; tiny.examples.len()];
+    for step in 0..2 * steps {
+        plan.batch(&tiny.examples, step).unwrap().indices.iter().for_each(|&i| drawn[i] += 1);
+    }
+    // One of the pictures cannot be read. Each of the others once or twice an epoch.
+    let readable: Vec<_> = drawn.iter().filter(|count| **count > 0).collect();
+    assert!(readable.iter().all(|count| (2..=4).contains(*count)), "{drawn:?}");
+    assert!(drawn.iter().sum::<usize>() >= 3 * readable.len() - 2, "{drawn:?}");
+}
+
+#[test]
 fn broken_pictures_are_named_and_the_epochs_differ() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = Recipe::load(&data_set(folder.path(), 1)).unwrap();
     let data = Dataset::open(&folder.path().join("data"), Split::Train).unwrap();
     let words = tokens::build_vocabulary(data.examples.iter().flat_map(|e| &e.captions), 1);
-    let examples = Arc::new(tokenise(data.examples, &Vocabulary::new(words).unwrap()));
+    let examples = Arc::new(tokenise(data.examples, &Vocabulary::new(words).unwrap(), 0, 1.0));
     let views = Views { flip: true, crop_area: 0.5, ..Views::PLAIN };
     let plan =
         Plan { seed: 1, batch_images: 10, encoder: recipe.model.encoder.clone(), views, pairing: None };
@@ -341,9 +432,14 @@ fn kill_when(path: &Path, mut run: Command) {
 fn a_killed_run_goes_on_with_the_same_losses() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = data_set(folder.path(), 40);
-    fs::write(&recipe, fs::read_to_string(&recipe).unwrap() + OTHER_STAGES).unwrap();
+    let text = fs::read_to_string(&recipe).unwrap() + OTHER_STAGES;
+    // Captions without pictures too, whose words are drawn as well.
+    fs::write(&recipe, text.replace("[captions]\n", "[captions]\ngroups = 2\nconcepts = 0.1\n")).unwrap();
+    let texts = folder.path().join("texts.tsv");
+    fs::write(&texts, "7\tA red square .\n7\tA square, red .\n9\tA blue square .\n").unwrap();
     let run = |name: &str| {
         let mut command = train(folder.path(), &recipe, name);
+        command.arg("--text").arg(&texts);
         command.arg("--unlabelled").arg(folder.path().join("data/Images"));
         command
     };

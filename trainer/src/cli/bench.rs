@@ -113,7 +113,14 @@ fn made_up(recipe: &Recipe, images: usize) -> Result<Batch> {
         })
         .collect();
     let pixels = Tensor::from_vec(pixels, (images, side, side, 3), &Device::Cpu)?;
-    Ok(Batch { pixels, twins: None, captions, indices: (0..images).collect(), broken: Vec::new() })
+    Ok(Batch {
+        pixels,
+        twins: None,
+        captions,
+        indices: (0..images).collect(),
+        parts: vec![0; images],
+        broken: Vec::new(),
+    })
 }
 
 struct Ours {
@@ -129,10 +136,11 @@ impl Ours {
     }
 
     fn step(&mut self, recipe: &Recipe, stage: &CaptionStage, batch: &Batch, seed: u64) -> Result<()> {
-        let loss = captions::loss(&self.model, &recipe.model, batch, stage, false, seed)?;
+        let (loss, _) = captions::loss(&self.model, None, &recipe.model, batch, stage, false, seed)?;
         let options = StepOptions {
             learning_rate: 1e-5,
             trunk_learning_rate: 1e-6,
+            concept_learning_rate: 1e-5,
             weight_decay: stage.schedule.weight_decay,
             gradient_clip: stage.schedule.gradient_clip,
             ema_decay: stage.schedule.ema_decay,

@@ -47,6 +47,8 @@ enum Line {
         tokens: Vec<String>,
         /// Whether the file is cut off, so that only what is there (at least half) was described.
         partial: bool,
+        /// The words that the picture most likely shows, the likeliest first.
+        words: Vec<soli::captioner::Word>,
         /// From decoded pixels to text, as the browser measures it.
         ms: f64,
     },
@@ -133,9 +135,9 @@ fn describe(captioner: &Captioner, image: &Path, options: &CaptionOptions) -> Li
     match captioner.caption(&picture.rgba(), options) {
         Ok(caption) => {
             let ms = started.elapsed().as_secs_f64() * 1000.0;
-            let soli::captioner::Caption { text, score, confidence, tokens } = caption;
+            let soli::captioner::Caption { text, score, confidence, tokens, words, .. } = caption;
             let (partial, ms) = (picture.partial(), (ms * 10.0).round() / 10.0);
-            Line::Caption { file, text, score, confidence, tokens, partial, ms }
+            Line::Caption { file, text, score, confidence, tokens, partial, words, ms }
         }
         Err(error) => {
             let error = format!("{file}: {error}");

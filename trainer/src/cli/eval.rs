@@ -1,6 +1,7 @@
 //! `soli eval`: weights and a data set in, caption metrics out.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -10,14 +11,14 @@ use soli::captioner::{CaptionOptions, Captioner};
 use super::caption::load_captioner;
 use crate::data::{Dataset, Example, Report, Split};
 use crate::evaluate::score;
-use crate::metrics::meteor;
+use crate::metrics::{meteor, objects};
 
 /// Measure a captioner on the pictures of a data set.
 #[derive(Debug, Args)]
 pub struct Eval {
-    /// The captioned pictures, in any layout that `soli train` reads.
-    #[arg(long, value_name = "PATH")]
-    data: PathBuf,
+    /// The captioned pictures, in any layout that `soli train` reads. May be repeated: each set is measured by itself.
+    #[arg(long, value_name = "PATH", required = true)]
+    data: Vec<PathBuf>,
     /// Which part of them: train, dev or test.
     #[arg(long, default_value = "dev")]
     split: Split,
@@ -51,55 +52,79 @@ impl Eval {
     /// If the data or the weights cannot be used, or METEOR was asked for and cannot be run.
     pub fn run(self) -> Result<()> {
         let captioner = load_captioner(self.weights.as_deref())?;
-        let Dataset { examples, mut report } = Dataset::open(&self.data, self.split)?;
-        let measured = self.measure(&captioner, examples, &mut report);
+        let mut lines = String::new();
+        for data in &self.data {
+            self.one(&captioner, data, &mut lines)?;
+        }
+        if let Some(path) = &self.captions {
+            std::fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Measures one data set; its captions are appended to `lines`.
+    fn one(&self, captioner: &Captioner, data: &Path, lines: &mut String) -> Result<()> {
+        let Dataset { examples, mut report } = Dataset::open(data, self.split)?;
+        let measured = self.measure(captioner, data, examples, &mut report, lines);
         // Also where an error ends it: what was left out is often the reason.
         if !report.is_clean() {
-            eprintln!("{report}");
+            eprintln!("{}: {report}", data.display());
         }
         measured
     }
 
-    /// Captions and scores the pictures.
-    fn measure(self, captioner: &Captioner, mut examples: Vec<Example>, report: &mut Report) -> Result<()> {
+    /// Captions and scores the pictures of one data set.
+    fn measure(
+        &self,
+        captioner: &Captioner,
+        data: &Path,
+        mut examples: Vec<Example>,
+        report: &mut Report,
+        lines: &mut String,
+    ) -> Result<()> {
         examples.truncate(self.limit.unwrap_or(usize::MAX).max(1));
         let options = CaptionOptions { beam: usize::from(self.beam), max_tokens: None };
         let sides: Vec<Option<usize>> = match self.px.as_slice() {
             [] => vec![None],
             sides => sides.iter().map(|side| Some(usize::from(*side))).collect(),
         };
-        let mut lines = String::new();
+        let references: HashMap<&str, &Vec<String>> =
+            examples.iter().map(|example| (example.name.as_str(), &example.captions)).collect();
         for side in sides {
             let (mut scores, described) = score(captioner, &examples, side, &options, report)?;
+            let references: Vec<&Vec<String>> =
+                described.iter().map(|d| references[d.file.as_str()]).collect();
             if let Some(jar) = &self.meteor_jar {
-                let kept: std::collections::HashSet<&str> =
-                    described.iter().map(|d| d.file.as_str()).collect();
-                let references: Vec<Vec<String>> = examples
-                    .iter()
-                    .filter(|e| kept.contains(e.name.as_str()))
-                    .map(|e| e.captions.clone())
-                    .collect();
                 let candidates: Vec<String> = described.iter().map(|d| d.caption.text.clone()).collect();
+                let references: Vec<Vec<String>> = references.iter().map(|r| (*r).clone()).collect();
                 scores.meteor = Some(meteor::score(jar, &candidates, &references)?.corpus);
             }
+            let (mut found, mut things) = (0, 0);
+            for (d, references) in described.iter().zip(&references) {
+                let words: Vec<&str> = d.caption.words.iter().map(|w| w.word.as_str()).collect();
+                let (f, all) = objects::recall(&d.caption.text, &words, references);
+                (found, things) = (found + f, things + all);
+            }
+            let recall = found as f64 / things.max(1) as f64;
             let size = side.map_or("as they are".to_owned(), |side| format!("at {side} px"));
             if self.json {
                 let line = json!({
-                    "split": self.split.to_string(), "px": side, "beam": self.beam, "images": described.len(),
-                    "bleu": scores.bleu, "rouge_l": scores.rouge_l, "cider": scores.cider_defined.then_some(scores.cider), "meteor": scores.meteor,
+                    "data": data, "split": self.split.to_string(), "px": side, "beam": self.beam,
+                    "images": described.len(), "bleu": scores.bleu, "rouge_l": scores.rouge_l,
+                    "cider": scores.cider_defined.then_some(scores.cider),
+                    "meteor": scores.meteor, "object_recall": recall, "objects": things,
                 });
                 println!("{line}");
             } else {
-                println!("{} {} pictures {size}, beam {}\n{scores}", described.len(), self.split, self.beam);
+                let (count, split, beam) = (described.len(), self.split, self.beam);
+                println!("{}: {count} {split} pictures {size}, beam {beam}\n{scores}", data.display());
+                println!("of {things} things that most people name, {:.1} % are named\n", recall * 100.0);
             }
             for d in &described {
                 let mut line = serde_json::to_value(d)?;
                 line["px"] = json!(side);
                 lines.push_str(&format!("{line}\n"));
             }
-        }
-        if let Some(path) = &self.captions {
-            std::fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())
     }

@@ -7,8 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use clap::Args;
 use soli::captioner::{CaptionOptions, Captioner};
-use soli::encoder::Form;
-use soli::model::Model;
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Provenance, Weights};
 
@@ -42,9 +40,9 @@ pub struct Export {
     /// A measured score to be kept in the file, such as dev.cider=52.1; may be repeated.
     #[arg(long = "score", value_name = "NAME=VALUE", value_parser = parse_score)]
     scores: Vec<(String, f64)>,
-    /// Measure on this data set's dev split how far captions can be trusted, and keep it in the file.
+    /// Measure on this data set's dev split how far captions can be trusted, and keep it in the file. May be repeated.
     #[arg(long, value_name = "PATH")]
-    calibrate: Option<PathBuf>,
+    calibrate: Vec<PathBuf>,
     /// A picture to caption with the written file, beside the network as it was trained; may be repeated. The bundled
     /// photographs when not given.
     #[arg(long, value_name = "FILE")]
@@ -69,11 +67,14 @@ impl Export {
         weights.provenance.data = self.data;
         weights.provenance.terms = self.terms;
         weights.provenance.scores = self.scores.into_iter().collect();
-        if let Some(data) = &self.calibrate {
-            let (train, dev) = (Dataset::open(data, Split::Train)?, Dataset::open(data, Split::Dev)?);
+        if !self.calibrate.is_empty() {
+            let open = |data: &PathBuf| -> Result<_> {
+                Ok((Dataset::open(data, Split::Train)?.examples, Dataset::open(data, Split::Dev)?.examples))
+            };
+            let sets: Vec<_> = self.calibrate.iter().map(open).collect::<Result<_>>()?;
             // What is measured is what the file will hold.
             let rounded = Weights::from_bytes(&weights.to_bytes(self.precision)?)?;
-            let calibrated = calibrate(&rounded, &train.examples, &dev.examples)?;
+            let calibrated = calibrate(&rounded, &sets)?;
             eprintln!("{calibrated}");
             weights.confidence = Some(calibrated.confidence);
         }
@@ -146,7 +147,7 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
             continue;
         };
         (seconds, steps) = (seconds + progress.seconds, steps + progress.step);
-        if !["text", "siamese"].contains(&stage) {
+        if !["text", "siamese", "concepts"].contains(&stage) {
             found = Some((folder.join(file), tensors, progress));
         }
     }
@@ -156,7 +157,7 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
     let vocabulary = Vocabulary::new(progress.words)?;
     if path.ends_with(checkpoint::RUNNING) {
         let parameters = Parameters::new(recipe.seed);
-        Model::new(parameters.builder(), &recipe.model, Form::Training)?;
+        stages::build(&parameters, &recipe.model)?;
         let mut optimiser = AdamW::new(parameters.vars())?;
         optimiser.restore(&tensors)?;
         tensors = optimiser.averaged()?;

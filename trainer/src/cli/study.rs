@@ -94,7 +94,8 @@ impl Study {
 
     fn train(&self, plan: &Plan, todo: &[(&PlannedRow, u64)]) -> Result<()> {
         let open = |split| -> Result<Dataset> {
-            let mut dataset = Dataset::open(&self.sources.data, split)?;
+            let [(data, _)] = self.sources.data.as_slice() else { bail!("a study is made on one --data") };
+            let mut dataset = Dataset::open(data, split)?;
             dataset.examples.truncate(self.limit.unwrap_or(usize::MAX).max(2));
             Ok(dataset)
         };
@@ -104,10 +105,12 @@ impl Study {
         let words = tokens::build_vocabulary(examples.iter().flat_map(|e| &e.captions), start.min_word_count);
         let vocabulary = Vocabulary::new(words)?;
         start.model.decoder.vocab_size = vocabulary.len();
-        let text = self.sources.read_text(&examples, &vocabulary)?;
+        let text = self.sources.read_texts()?.encode_lines(examples.iter(), &vocabulary);
         let pictures = Arc::new(unlabelled(self.sources.find_unlabelled()?));
-        let train = Arc::new(tokenise(examples, &vocabulary));
-        let inputs = Inputs { train, dev, unlabelled: pictures, text, vocabulary };
+        let train = Arc::new(tokenise(examples, &vocabulary, 0, 1.0));
+        let dev = vec![("dev".to_owned(), dev)];
+        let groups = Vec::new();
+        let inputs = Inputs { train, dev, unlabelled: pictures, text, groups, vocabulary };
         let begin = |seed: u64, recipe: &Recipe| -> Result<Parameters> {
             let parameters = Parameters::new(seed);
             Model::new(parameters.builder(), &recipe.model, Form::Training)?;
@@ -116,7 +119,7 @@ impl Study {
         // Every seed begins at the same numbers: rows differ by what they train, seeds by the order and the views.
         let common = begin(start.seed, &start)?;
         if let Some(backbone) = self.sources.backbone_path() {
-            common.load(&backbone::load(&backbone, &start.model.encoder)?)?;
+            common.load(&backbone::load(&backbone, &start.model)?)?;
         }
         run_stages(&start, &inputs, &common, &self.runs.join("start"), &mut report)?;
         let common = common.values()?;

@@ -1,6 +1,6 @@
 //! `soli train`: a recipe and a data set in, a run folder out.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use soli::weights::{Precision, Weights};
 use super::export;
 use crate::backbone;
 use crate::checkpoint;
+use crate::concepts::{self, Groups};
 use crate::config::Recipe;
 use crate::data::batches::{tokenise, unlabelled};
 use crate::data::{Dataset, Example, Report, Split, tokens};
@@ -31,7 +32,7 @@ pub struct Train {
     sources: Sources,
     /// Start from these weights instead of the backbone: the network and its words are the file's, new words are added, and
     /// the input's side is the recipe's.
-    #[arg(long, value_name = "FILE", conflicts_with = "backbone")]
+    #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Where the run is kept; runs/NAME-OF-THE-RECIPE when not given.
     #[arg(long, value_name = "FOLDER")]
@@ -49,23 +50,10 @@ impl Train {
     pub fn run(self) -> Result<()> {
         // All of them now: a mistake in the last one must not show after hours.
         let recipes = Recipe::chain(&self.config)?;
-        let Dataset { mut examples, mut report } = Dataset::open(&self.sources.data, Split::Train)?;
-        eprintln!("{report}");
-        let mut dev = match Dataset::open(&self.sources.data, Split::Dev) {
-            Ok(dev) => {
-                if !dev.report.is_clean() {
-                    eprintln!("for scoring: {}", dev.report);
-                }
-                dev.examples
-            }
-            Err(why) => {
-                eprintln!("no dev scores will be measured: {why}");
-                Vec::new()
-            }
-        };
-        hold_out(&mut examples, &mut dev);
+        let mut report = Report::default();
+        let mut sets = self.sources.open()?;
         if let Some(limit) = self.limit {
-            examples.truncate(limit.max(1));
+            sets.iter_mut().for_each(|set| set.train.truncate(limit.max(1)));
         }
         let first = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&recipes[0].0));
         let mut start = self.weights.as_deref().map(read_weights).transpose()?;
@@ -75,7 +63,7 @@ impl Train {
             if i > 0 {
                 eprintln!("next recipe: {name}");
             }
-            let trained = self.one(recipe, &run, start.as_ref(), &examples, &dev, &mut report);
+            let trained = self.one(recipe, &run, start.as_ref(), &sets, &mut report);
             weights = trained.inspect_err(|_| eprintln!("{report}"))?;
             start = Some(read_weights(&weights)?);
         }
@@ -92,66 +80,108 @@ impl Train {
         mut recipe: Recipe,
         run: &Path,
         start: Option<&Weights>,
-        examples: &[Example],
-        dev: &[Example],
+        sets: &[Captioned],
         report: &mut Report,
     ) -> Result<PathBuf> {
         std::fs::create_dir_all(run).with_context(|| format!("cannot make the folder {}", run.display()))?;
-        let words =
-            tokens::build_vocabulary(examples.iter().flat_map(|e| &e.captions), recipe.min_word_count);
+        let texts = match recipe.needs_text() || recipe.needs_groups() {
+            true => self.sources.read_texts()?,
+            false => Texts::default(),
+        };
+        let captions = sets.iter().flat_map(|set| &set.train).flat_map(|example| &example.captions);
+        let words = tokens::build_vocabulary(captions, recipe.min_word_count);
+        let words = match recipe.min_text_word_count {
+            None => words,
+            Some(at_least) => {
+                let all = texts.lines.iter().chain(texts.groups.iter().flatten());
+                let captions = sets.iter().flat_map(|set| &set.train).flat_map(|example| &example.captions);
+                let more = tokens::build_vocabulary(captions.chain(all), at_least);
+                let known: HashSet<String> = words.iter().cloned().collect();
+                words.into_iter().chain(more.into_iter().filter(|word| !known.contains(word))).collect()
+            }
+        };
         let vocabulary = match start {
             Some(weights) => warm_start::extend(&weights.vocabulary, words)?,
             None => Vocabulary::new(words)?,
         };
         if let Some(weights) = start {
-            // How large pictures are looked at is the recipe's choice still.
-            let input_side = recipe.model.encoder.input_side;
+            // How large pictures are looked at is the recipe's choice still, and it may add a concept head.
+            let (input_side, concepts) = (recipe.model.encoder.input_side, recipe.model.concepts.take());
             recipe.model = weights.config.clone();
             recipe.model.encoder.input_side = input_side;
+            recipe.model.concepts = recipe.model.concepts.or(concepts);
         }
         recipe.model.decoder.vocab_size = vocabulary.len();
+        let mut train = Vec::new();
+        for (number, set) in sets.iter().enumerate() {
+            train.extend(tokenise(set.train.clone(), &vocabulary, number, set.weight));
+        }
+        let groups = texts.encode_groups(&vocabulary);
+        if let Some(concepts) = recipe.model.concepts.as_mut().filter(|concepts| concepts.tokens.is_empty()) {
+            let of_pictures = train.iter().map(|example| &example.captions);
+            concepts.tokens = concepts::choose(
+                of_pictures.chain(&groups),
+                &vocabulary,
+                concepts.most,
+                recipe.min_word_count,
+            );
+        }
         recipe.model.validate()?;
         std::fs::write(run.join("config.toml"), toml::to_string(&recipe)?)?;
         let provenance = serde_json::json!({
             "command": std::env::args().collect::<Vec<_>>(),
             "revision": checkpoint::git_revision(),
             "version": env!("CARGO_PKG_VERSION"),
-            "pictures": examples.len(),
+            "pictures": train.len(),
             "words": vocabulary.len(),
         });
         std::fs::write(run.join("provenance.json"), serde_json::to_string_pretty(&provenance)? + "\n")?;
-        let text =
-            if recipe.needs_text() { self.sources.read_text(examples, &vocabulary)? } else { Vec::new() };
+        let examples = sets.iter().flat_map(|set| &set.train);
+        let text = if recipe.needs_text() { texts.encode_lines(examples, &vocabulary) } else { Vec::new() };
+        if recipe.needs_text() && texts.lines.is_empty() && texts.groups.is_empty() {
+            eprintln!(
+                "no texts were named with --text: the language is learned from the pictures' captions alone"
+            );
+        }
         let pictures = if recipe.needs_unlabelled() { self.sources.find_unlabelled()? } else { Vec::new() };
-        let train = Arc::new(tokenise(examples.to_vec(), &vocabulary));
-        let captions: usize = examples.iter().map(|example| example.captions.len()).sum();
+        let captions: usize = sets.iter().flat_map(|set| &set.train).map(|example| example.captions.len()).sum();
         let unknown = captions - train.iter().map(|example| example.captions.len()).sum::<usize>();
         if unknown > 0 {
+            let pictures: usize = sets.iter().map(|set| set.train.len()).sum();
             eprintln!(
                 "left out: {unknown} captions have no known word, {} pictures with them",
-                examples.len() - train.len()
+                pictures - train.len()
             );
         }
         eprintln!(
-            "{} pictures, {} words, {} texts, {} pictures without captions; run folder {}",
+            "{} pictures, {} words, {} texts, {} groups, {} pictures without captions, {} concepts; run folder {}",
             train.len(),
             vocabulary.len(),
             text.len(),
+            groups.len(),
             pictures.len(),
+            recipe.model.concepts.as_ref().map_or(0, |concepts| concepts.tokens.len()),
             run.display()
         );
         let parameters = Parameters::new(recipe.seed);
-        soli::model::Model::new(parameters.builder(), &recipe.model, soli::encoder::Form::Training)?;
-        match start {
-            Some(weights) => warm_start::load(&parameters, weights)?,
-            None => {
-                if let Some(backbone) = self.sources.backbone_path() {
-                    parameters.load(&backbone::load(&backbone, &recipe.model.encoder)?)?;
-                }
+        stages::build(&parameters, &recipe.model)?;
+        let backbone = match self.sources.backbone_path() {
+            Some(path) if start.is_none() || warm_start::needs_backbone(&recipe, start) => {
+                backbone::load(&path, &recipe.model)?
             }
+            _ => HashMap::new(),
+        };
+        match start {
+            Some(weights) => {
+                warm_start::load(&parameters, weights)?;
+                warm_start::blend(&parameters, weights, backbone, recipe.backbone_share)?;
+            }
+            None => parameters.load(&backbone)?,
         }
+        let dev = sets.iter().filter(|set| !set.dev.is_empty());
+        let dev = dev.map(|set| (set.name.clone(), set.dev.clone())).collect();
         let unlabelled = Arc::new(unlabelled(pictures));
-        let inputs = Inputs { train, dev: dev.to_vec(), unlabelled, text, vocabulary };
+        let inputs = Inputs { train: Arc::new(train), dev, unlabelled, text, groups, vocabulary };
         stages::run(&recipe, &inputs, &parameters, run, report)?;
         let file = run.join("soli.safetensors");
         export::write(&export::weights_of(run)?, Precision::Int8, &file)?;
@@ -159,47 +189,144 @@ impl Train {
     }
 }
 
-/// What a run learns from.
+/// One data set of a run.
+pub struct Captioned {
+    /// Its path, as it was given.
+    pub name: String,
+    /// How often each of its pictures is drawn in a pass.
+    pub weight: f64,
+    /// What is learned from.
+    pub train: Vec<Example>,
+    /// What choices are made on; may be empty.
+    pub dev: Vec<Example>,
+}
+
+/// What a run learns from. Nothing is read that is not named here.
 #[derive(Debug, Args)]
 pub struct Sources {
-    /// The captioned pictures: a folder or captions file in Kaggle's or the original Flickr8k, Karpathy's or COCO's layout.
-    #[arg(long, value_name = "PATH")]
-    pub data: PathBuf,
-    /// The pretrained EfficientNet-Lite0; looked for beside the data (../backbone) when not given. `none` starts from
+    /// Captioned pictures: a folder or captions file in Kaggle's or the original Flickr8k, Karpathy's or COCO's layout. May be
+    /// repeated; PATH=WEIGHT draws its pictures WEIGHT times in each pass.
+    #[arg(long, value_name = "PATH[=WEIGHT]", required = true, value_parser = weighted)]
+    pub data: Vec<(PathBuf, f64)>,
+    /// The pretrained EfficientNet-Lite0, runs/backbone/efficientnet-lite0.safetensors when not given. `none` starts from
     /// random numbers, which needs far more pictures.
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
-    /// Captions without pictures, one a line, for the stage [text]; ../coco-captions/*.txt beside the data when not
-    /// given.
+    /// Captions without pictures: one a line, or lines of ID<TAB>CAPTION, where captions of one id describe the same picture.
+    /// May be repeated.
     #[arg(long, value_name = "FILE")]
     text: Vec<PathBuf>,
-    /// A folder of pictures without captions, for stages that use them; ../coco-train2014-5k/Images beside the data when
-    /// not given.
+    /// A folder of pictures without captions, for stages that use them. May be repeated.
     #[arg(long, value_name = "FOLDER")]
-    unlabelled: Option<PathBuf>,
+    unlabelled: Vec<PathBuf>,
+}
+
+/// Captions without pictures.
+#[derive(Debug, Default)]
+pub struct Texts {
+    /// Those of which nothing more is known.
+    pub lines: Vec<String>,
+    /// Those that are known to describe the same picture.
+    pub groups: Vec<Vec<String>>,
+}
+
+impl Texts {
+    /// All captions that have no unknown word, those of the training pictures first.
+    pub fn encode_lines<'a>(
+        &'a self,
+        examples: impl Iterator<Item = &'a Example>,
+        vocabulary: &Vocabulary,
+    ) -> Vec<Vec<u32>> {
+        let all: Vec<&String> = examples
+            .flat_map(|example| &example.captions)
+            .chain(&self.lines)
+            .chain(self.groups.iter().flatten())
+            .collect();
+        all.par_iter().map(|line| vocabulary.encode(&tokens::words(line))).filter(known).collect()
+    }
+
+    /// The groups, without captions that have an unknown word.
+    pub fn encode_groups(&self, vocabulary: &Vocabulary) -> Groups {
+        let encode = |group: &Vec<String>| -> Vec<Vec<u32>> {
+            group.iter().map(|line| vocabulary.encode(&tokens::words(line))).filter(known).collect()
+        };
+        self.groups.par_iter().map(encode).filter(|group| !group.is_empty()).collect()
+    }
+}
+
+fn known(ids: &Vec<u32>) -> bool {
+    !ids.is_empty() && !ids.contains(&soli::vocab::UNKNOWN)
+}
+
+/// PATH or PATH=WEIGHT. A path may hold `=` itself: what follows the last one is a weight only if it is a number.
+fn weighted(text: &str) -> Result<(PathBuf, f64), String> {
+    match text.rsplit_once('=').map(|(path, weight)| (path, weight.parse::<f64>())) {
+        Some((path, Ok(weight))) if weight.is_finite() && weight > 0.0 && weight <= 1000.0 => {
+            Ok((PathBuf::from(path), weight))
+        }
+        Some((_, Ok(weight))) => Err(format!("the weight {weight} must lie above 0 and up to 1000")),
+        _ => Ok((PathBuf::from(text), 1.0)),
+    }
 }
 
 impl Sources {
-    /// The texts' captions that have no unknown word, and those of the training pictures.
+    /// The captioned pictures of all data sets.
     ///
     /// # Errors
-    /// If a file cannot be read.
-    pub fn read_text(&self, examples: &[Example], vocabulary: &Vocabulary) -> Result<Vec<Vec<u32>>> {
-        let files = if self.text.is_empty() {
-            files_in(&self.data.join("../coco-captions"), &["txt"])
-        } else {
-            self.text.clone()
-        };
-        let mut lines: Vec<String> = examples.iter().flat_map(|example| example.captions.clone()).collect();
-        for file in &files {
+    /// If one cannot be read.
+    pub fn open(&self) -> Result<Vec<Captioned>> {
+        let mut sets = Vec::new();
+        for (path, weight) in &self.data {
+            let name = path.display().to_string();
+            let Dataset { examples: mut train, report: found } = Dataset::open(path, Split::Train)?;
+            eprintln!("{name}: {found}");
+            let mut dev = match Dataset::open(path, Split::Dev) {
+                Ok(dev) => {
+                    if !dev.report.is_clean() {
+                        eprintln!("{name}, for scoring: {}", dev.report);
+                    }
+                    dev.examples
+                }
+                Err(why) => {
+                    eprintln!("no dev scores will be measured on {name}: {why}");
+                    Vec::new()
+                }
+            };
+            hold_out(&mut train, &mut dev);
+            sets.push(Captioned { name, weight: *weight, train, dev });
+        }
+        Ok(sets)
+    }
+
+    /// The captions without pictures.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or only some of its lines have an id.
+    pub fn read_texts(&self) -> Result<Texts> {
+        let mut texts = Texts::default();
+        for file in &self.text {
             let text =
                 std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            lines.extend(text.lines().map(str::to_owned));
+            let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+            if !lines.iter().any(|line| line.contains('\t')) {
+                texts.lines.extend(lines.into_iter().map(str::to_owned));
+                continue;
+            }
+            // By file and id: two files may number their pictures alike.
+            let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+            for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+                let Some((id, caption)) = line.split_once('\t') else {
+                    bail!(
+                        "{}, line {}: it has no tab, but other lines have an id, a tab and a caption",
+                        file.display(),
+                        number + 1
+                    );
+                };
+                groups.entry(id.trim()).or_default().push(caption.to_owned());
+            }
+            texts.groups.extend(groups.into_values());
         }
-        let encode = |line: &String| vocabulary.encode(&tokens::words(line));
-        let mut text: Vec<Vec<u32>> = lines.par_iter().map(encode).collect();
-        text.retain(|ids| !ids.is_empty() && !ids.contains(&soli::vocab::UNKNOWN));
-        Ok(text)
+        Ok(texts)
     }
 
     /// The pictures without captions.
@@ -207,16 +334,19 @@ impl Sources {
     /// # Errors
     /// If there are none.
     pub fn find_unlabelled(&self) -> Result<Vec<Example>> {
-        let folder = match &self.unlabelled {
-            Some(folder) => folder.clone(),
-            None => self.data.join("../coco-train2014-5k/Images"),
-        };
-        let files = files_in(&folder, &["jpg", "jpeg", "png", "webp"]);
+        let files: Vec<PathBuf> = self
+            .unlabelled
+            .iter()
+            .flat_map(|folder| files_in(folder, &["jpg", "jpeg", "png", "webp"]))
+            .collect();
         if files.is_empty() {
-            bail!(
-                "the recipe uses pictures without captions, but there are none in {}; give a folder with --unlabelled",
-                folder.display()
-            );
+            let folders: Vec<String> = self.unlabelled.iter().map(|f| f.display().to_string()).collect();
+            match folders.is_empty() {
+                true => bail!(
+                    "the recipe uses pictures without captions: give a folder of them with --unlabelled"
+                ),
+                false => bail!("there are no pictures in {}", folders.join(" and ")),
+            }
         }
         let example = |image: PathBuf| Example {
             name: image.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -228,13 +358,10 @@ impl Sources {
 
     /// Where the pretrained trunk is; `None` if the run is to start without one.
     pub fn backbone_path(&self) -> Option<PathBuf> {
-        const FILE: &str = "efficientnet-lite0.safetensors";
-        let beside = self.data.join("../backbone").join(FILE);
         match &self.backbone {
             Some(path) if path == Path::new("none") => None,
             Some(path) => Some(path.clone()),
-            None if beside.is_file() => Some(beside),
-            None => Some(Path::new("runs/backbone").join(FILE)),
+            None => Some(Path::new("runs/backbone/efficientnet-lite0.safetensors").to_owned()),
         }
     }
 }

@@ -14,6 +14,7 @@ use soli::vocab::Vocabulary;
 
 use super::views::{Pairing, Views, input, names_a_side};
 use super::{Example, decode, tokens};
+use crate::concepts::fold_of;
 
 /// A picture with its captions as token ids.
 #[derive(Debug, Clone)]
@@ -22,11 +23,22 @@ pub struct TokenExample {
     pub example: Example,
     /// Its captions.
     pub captions: Vec<Vec<u32>>,
+    /// Which data set it is of.
+    pub set: usize,
+    /// How often it is drawn in a pass over the pictures; a fraction is drawn that often on average.
+    pub weight: f64,
     mirrors: bool,
 }
 
 /// Turns captions into token ids. Captions without a known word are left out, pictures without such captions too.
-pub fn tokenise(examples: Vec<Example>, vocabulary: &Vocabulary) -> Vec<TokenExample> {
+///
+/// All are of data set `set` and are drawn `weight` times in a pass.
+pub fn tokenise(
+    examples: Vec<Example>,
+    vocabulary: &Vocabulary,
+    set: usize,
+    weight: f64,
+) -> Vec<TokenExample> {
     examples
         .into_par_iter()
         .filter_map(|example| {
@@ -37,7 +49,7 @@ pub fn tokenise(examples: Vec<Example>, vocabulary: &Vocabulary) -> Vec<TokenExa
                 .filter(|ids| ids.iter().any(|id| *id != soli::vocab::UNKNOWN))
                 .collect();
             let mirrors = !example.captions.iter().any(|caption| names_a_side(caption));
-            (!captions.is_empty()).then_some(TokenExample { example, captions, mirrors })
+            (!captions.is_empty()).then_some(TokenExample { example, captions, set, weight, mirrors })
         })
         .collect()
 }
@@ -46,8 +58,13 @@ pub fn tokenise(examples: Vec<Example>, vocabulary: &Vocabulary) -> Vec<TokenExa
 pub fn unlabelled(examples: impl IntoIterator<Item = Example>) -> Vec<TokenExample> {
     examples
         .into_iter()
-        .map(|example| TokenExample { example, captions: Vec::new(), mirrors: true })
+        .map(|example| TokenExample { example, captions: Vec::new(), set: 0, weight: 1.0, mirrors: true })
         .collect()
+}
+
+/// Pictures drawn in an epoch.
+fn drawn(examples: &[TokenExample]) -> usize {
+    (examples.iter().map(|example| example.weight).sum::<f64>() + 1e-6) as usize
 }
 
 /// One step's pictures and captions.
@@ -60,6 +77,8 @@ pub struct Batch {
     pub captions: Vec<Vec<Vec<u32>>>,
     /// Which of the examples the pictures are.
     pub indices: Vec<usize>,
+    /// The part that each picture belongs to, see [`crate::concepts::Folds`].
+    pub parts: Vec<usize>,
     /// Pictures that could not be read, with the reason.
     pub broken: Vec<(String, String)>,
 }
@@ -80,18 +99,31 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Steps of one epoch over `pictures` pictures.
-    pub fn steps_per_epoch(&self, pictures: usize) -> usize {
-        pictures.div_ceil(self.batch_images)
+    /// Steps of one epoch over `examples`.
+    pub fn steps_per_epoch(&self, examples: &[TokenExample]) -> usize {
+        drawn(examples).div_ceil(self.batch_images)
     }
 
     /// The pictures of `step` (counted over all epochs): every epoch is a new order, and a function of the seed alone.
-    fn pictures_of(&self, step: usize, pictures: usize) -> Vec<usize> {
-        let epoch = step / self.steps_per_epoch(pictures);
-        let mut order: Vec<usize> = (0..pictures).collect();
+    fn pictures_of(&self, step: usize, examples: &[TokenExample]) -> Vec<usize> {
+        let (count, per_epoch) = (drawn(examples), self.steps_per_epoch(examples));
+        let (epoch, place) = (step / per_epoch, step % per_epoch);
+        let mut order: Vec<usize> = Vec::with_capacity(count + 1);
+        // A picture of weight 1.5 has one place in every epoch and a second one in every other.
+        let mut owed = 0.0;
+        let mut shuffled: Vec<usize> = (0..examples.len()).collect();
+        shuffled.shuffle(&mut self.rng(epoch as u64, u64::MAX - 1));
+        for i in shuffled {
+            owed += examples[i].weight;
+            let times = (owed + 1e-6) as usize;
+            owed -= times as f64;
+            order.extend(std::iter::repeat_n(i, times));
+        }
+        order.resize(count, order.first().copied().unwrap_or(0));
+        order.sort_unstable();
         order.shuffle(&mut self.rng(epoch as u64, u64::MAX));
-        let from = step % self.steps_per_epoch(pictures) * self.batch_images;
-        order[from..(from + self.batch_images).min(pictures)].to_vec()
+        let from = place * self.batch_images;
+        order[from..(from + self.batch_images).min(count)].to_vec()
     }
 
     fn rng(&self, a: u64, b: u64) -> ChaCha8Rng {
@@ -105,7 +137,7 @@ impl Plan {
     /// # Errors
     /// If the pixels cannot be put into a tensor.
     pub fn batch(&self, examples: &[TokenExample], step: usize) -> candle_core::Result<Batch> {
-        let picked = self.pictures_of(step, examples.len());
+        let picked = self.pictures_of(step, examples);
         let views: Vec<_> = picked
             .par_iter()
             .map(|&i| {
@@ -114,6 +146,7 @@ impl Plan {
             .collect();
         let (mut pixels, mut twins) = (Vec::new(), Vec::new());
         let (mut captions, mut indices, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+        let mut parts = Vec::new();
         for (view, &i) in views.into_iter().zip(&picked) {
             match view {
                 Ok((first, second)) => {
@@ -121,6 +154,7 @@ impl Plan {
                     twins.extend(second);
                     captions.push(examples[i].captions.clone());
                     indices.push(i);
+                    parts.push(fold_of(&examples[i].example.name));
                 }
                 Err(reason) => broken.push(reason),
             }
@@ -128,7 +162,7 @@ impl Plan {
         let side = self.encoder.input_side;
         let tensor = |values| Tensor::from_vec(values, (indices.len(), side, side, 3), &Device::Cpu);
         let twins = if self.pairing.is_some() { Some(tensor(twins)?) } else { None };
-        Ok(Batch { pixels: tensor(pixels)?, twins, captions, indices, broken })
+        Ok(Batch { pixels: tensor(pixels)?, twins, captions, indices, parts, broken })
     }
 
     /// The network's inputs for example `i` at `step`; the second is empty unless pairs were asked for.

@@ -146,28 +146,29 @@ pub fn loss(
 ) -> Result<JointLoss> {
     let Some(twins) = &batch.twins else { bail!("the joint stage needs pairs") };
     let pictures = batch.captions.len();
-    let embed = |pixels: &Tensor| {
+    let read = |model: &Model, pixels: &Tensor| {
         let features = model.trunk.forward(pixels)?;
-        model.embedding.forward(&if frozen { features.detach() } else { features })
+        model.memory(&if frozen { features.detach() } else { features })
     };
-    let taught = teacher.map(|teacher| teacher.embed(&batch.pixels)).transpose()?.map(|sharp| sharp.detach());
-    let (first, second, read, captions) = match stage.captions_on {
+    let taught = teacher.map(|teacher| read(teacher, &batch.pixels)).transpose()?;
+    let taught = taught.map(|sharp| sharp.detach());
+    let (first, second, memory, captions) = match stage.captions_on {
         CaptionsOn::Both => {
-            let both = embed(&Tensor::cat(&[&batch.pixels, twins], 0)?)?;
+            let both = read(model, &Tensor::cat(&[&batch.pixels, twins], 0)?)?;
             let captions = [batch.captions.clone(), batch.captions.clone()].concat();
             (both.narrow(0, 0, pictures)?, both.narrow(0, pictures, pictures)?, both, captions)
         }
         CaptionsOn::Second => {
-            let second = embed(twins)?;
+            let second = read(model, twins)?;
             let first = match &taught {
                 Some(sharp) => sharp.clone(),
-                None => embed(&batch.pixels)?.detach(),
+                None => read(model, &batch.pixels)?.detach(),
             };
             (first, second.clone(), second, batch.captions.clone())
         }
     };
-    let tokens = TokenBatch::new(&captions, config.latents(), config.decoder.max_tokens);
-    let logits = model.decoder.forward(&tokens, &read, &mut Dropout::new(stage.dropout, seed))?;
+    let tokens = TokenBatch::new(&captions, config.memory_rows(), config.decoder.max_tokens);
+    let logits = model.decoder.forward(&tokens, &memory, &mut Dropout::new(stage.dropout, seed))?;
     let caption_loss = cross_entropy(&logits, &tokens.targets, stage.label_smoothing)?.mean_all()?;
     let mut total = caption_loss.clone();
     if stage.word_distillation > 0.0 {
@@ -179,7 +180,8 @@ pub fn loss(
         let said = match (teacher, stage.captions_on) {
             (None, CaptionsOn::Both) => logits.narrow(0, 0, rows)?,
             (teacher, _) => {
-                let tokens = TokenBatch::new(&batch.captions, config.latents(), config.decoder.max_tokens);
+                let rows = config.memory_rows();
+                let tokens = TokenBatch::new(&batch.captions, rows, config.decoder.max_tokens);
                 let sharp = taught.as_ref().unwrap_or(&first);
                 teacher.unwrap_or(model).decoder.forward(&tokens, sharp, &mut Dropout::off())?
             }
@@ -187,6 +189,10 @@ pub fn loss(
         let words = soft_cross_entropy(&pupil, &said.detach())?.mean_all()?;
         total = (total + (words * stage.word_distillation)?)?;
     }
+    // Words that are read are no part of what is pulled together: which they are is not differentiable.
+    let cells = |memory: &Tensor| memory.narrow(1, 0, config.latents())?.contiguous();
+    let taught = taught.as_ref().map(cells).transpose()?;
+    let (first, second) = (cells(&first)?, cells(&second)?);
     let (mut same, mut different) = (f32::NAN, f32::NAN);
     if pictures > 1 {
         let others = other_pictures(pictures, seed);
@@ -253,6 +259,7 @@ fn together(a: Batch, b: Batch) -> Result<Batch> {
         twins,
         captions: [a.captions, b.captions].concat(),
         indices: [a.indices, b.indices].concat(),
+        parts: [a.parts, b.parts].concat(),
         broken: Vec::new(),
     })
 }
@@ -263,7 +270,7 @@ impl Objective for Joint<'_> {
     }
 
     fn steps_per_epoch(&self) -> usize {
-        self.plan.steps_per_epoch(self.context.inputs.train.len())
+        self.plan.steps_per_epoch(&self.context.inputs.train)
     }
 
     fn terms(&self) -> &'static [&'static str] {

@@ -4,12 +4,15 @@
 //! |---|---|---|
 //! | [`text`] | the language | captions without pictures |
 //! | [`siamese`] | to see the same in every version of a picture | pairs of versions |
+//! | [`concepts`] | which words pictures show | pictures with captions |
 //! | [`captions`] | to describe | pictures with captions |
 //! | [`joint`] | both at once | pairs of versions with captions |
 //! | [`scst`] | to score well | pictures with captions |
 
 pub mod captions;
+pub mod concepts;
 pub mod joint;
+mod reading;
 pub mod scst;
 pub mod siamese;
 pub mod text;
@@ -20,29 +23,33 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
+use soli::config::ModelConfig;
 use soli::encoder::Form;
 use soli::model::Model;
 use soli::vocab::Vocabulary;
 
 use crate::checkpoint;
+use crate::concepts::{Folds, Groups};
 use crate::config::Recipe;
 use crate::data::batches::TokenExample;
 use crate::data::{Example, Report};
 use crate::parameters::Parameters;
 
 /// The stages in the order in which they run.
-pub const ORDER: [&str; 5] = ["text", "siamese", "captions", "joint", "scst"];
+pub const ORDER: [&str; 6] = ["text", "siamese", "concepts", "captions", "joint", "scst"];
 
 /// What the stages work on.
 pub struct Inputs {
     /// Training pictures with their captions.
     pub train: Arc<Vec<TokenExample>>,
-    /// Dev pictures; may be empty, then no scores are measured.
-    pub dev: Vec<Example>,
+    /// Dev pictures of each data set, with its name; may be empty, then no scores are measured.
+    pub dev: Vec<(String, Vec<Example>)>,
     /// Pictures without captions; empty where no stage wants them.
     pub unlabelled: Arc<Vec<TokenExample>>,
     /// Captions without pictures, as token ids; empty where no stage wants them.
     pub text: Vec<Vec<u32>>,
+    /// Captions of pictures that are not there, grouped by picture; empty where no stage wants them.
+    pub groups: Groups,
     /// The words.
     pub vocabulary: Vocabulary,
 }
@@ -57,6 +64,21 @@ pub struct Context<'a> {
     pub parameters: &'a Parameters,
     /// The network, reading `parameters`.
     pub model: &'a Model,
+    /// Classifiers that say which words are read while the network is trained, if it reads words.
+    pub folds: Option<&'a Folds>,
+}
+
+/// The network and what only its training needs, with the numbers of `parameters`.
+///
+/// # Errors
+/// If `parameters` are those of another network.
+pub fn build(parameters: &Parameters, config: &ModelConfig) -> candle_core::Result<(Model, Option<Folds>)> {
+    let model = Model::new(parameters.builder(), config, Form::Training)?;
+    let folds = match &config.concepts {
+        Some(concepts) => Some(Folds::new(parameters.builder(), concepts)?),
+        None => None,
+    };
+    Ok((model, folds))
 }
 
 /// The folder of a stage in the run folder `run`.
@@ -77,13 +99,16 @@ pub fn run(
     run: &Path,
     report: &mut Report,
 ) -> Result<()> {
-    let model = Model::new(parameters.builder(), &recipe.model, Form::Training)?;
-    let context = Context { recipe, inputs, parameters, model: &model };
+    let (model, folds) = build(parameters, &recipe.model)?;
+    let context = Context { recipe, inputs, parameters, model: &model, folds: folds.as_ref() };
     if let Some(stage) = &recipe.text {
         one(&context, run, "text", stage, report, || text::objective(&context, stage))?;
     }
     if let Some(stage) = &recipe.siamese {
         one(&context, run, "siamese", stage, report, || siamese::objective(&context, stage))?;
+    }
+    if let Some(stage) = &recipe.concepts {
+        one(&context, run, "concepts", stage, report, || concepts::objective(&context, stage))?;
     }
     if let Some(stage) = &recipe.captions {
         one(&context, run, "captions", stage, report, || captions::objective(&context, stage))?;

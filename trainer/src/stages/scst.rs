@@ -19,7 +19,9 @@ use soli::vocab::{END, START, UNKNOWN};
 
 use super::Context;
 use super::captions::next_batch;
+use super::reading;
 use super::training::{Objective, Outcome, Step};
+use crate::concepts::Folds;
 use crate::config::{Check, Schedule};
 use crate::data::Report;
 use crate::data::batches::{Batch, Plan, TokenExample};
@@ -70,19 +72,36 @@ impl ScstStage {
     }
 }
 
-/// The references of all training pictures, each caption with its end token.
-pub fn references(examples: &[TokenExample]) -> Cider<u32> {
-    let with_end = |caption: &Vec<u32>| caption.iter().copied().chain([END]).collect::<Vec<u32>>();
-    let references: Vec<Vec<Vec<u32>>> =
-        examples.iter().map(|example| example.captions.iter().map(with_end).collect()).collect();
-    Cider::new(&references)
+/// The references of the training pictures: of each data set by itself, since how much an n-gram is worth depends on how
+/// many pictures of the set it is said of.
+pub struct References {
+    sets: Vec<Cider<u32>>,
+    /// Set and place in it of each picture.
+    places: Vec<(usize, usize)>,
 }
 
-/// CIDEr (0 to 10) of samples for picture `index` of the references.
-pub fn reward(cider: &Cider<u32>, index: usize, sample: &Sample) -> f32 {
-    let mut tokens = sample.tokens.clone();
-    tokens.extend(sample.ended.then_some(END));
-    cider.score(index, &tokens) as f32
+impl References {
+    /// Those of all training pictures, each caption with its end token.
+    pub fn new(examples: &[TokenExample]) -> Self {
+        let with_end = |caption: &Vec<u32>| caption.iter().copied().chain([END]).collect::<Vec<u32>>();
+        let mut sets: Vec<Vec<Vec<Vec<u32>>>> = Vec::new();
+        let mut places = Vec::with_capacity(examples.len());
+        for example in examples {
+            sets.resize_with(sets.len().max(example.set + 1), Vec::new);
+            let set = &mut sets[example.set];
+            places.push((example.set, set.len()));
+            set.push(example.captions.iter().map(with_end).collect());
+        }
+        Self { sets: sets.iter().map(|set| Cider::new(set)).collect(), places }
+    }
+
+    /// CIDEr (0 to 10) of a sample for training picture `index`.
+    pub fn reward(&self, index: usize, sample: &Sample) -> f32 {
+        let mut tokens = sample.tokens.clone();
+        tokens.extend(sample.ended.then_some(END));
+        let (set, place) = self.places[index];
+        self.sets[set].score(place, &tokens) as f32
+    }
 }
 
 /// How much better each reward is than the mean of the others.
@@ -112,18 +131,20 @@ pub fn loss(
     config: &ModelConfig,
     batch: &Batch,
     stage: &ScstStage,
-    cider: &Cider<u32>,
+    references: &References,
+    folds: Option<&Folds>,
     frozen: bool,
     seed: u64,
 ) -> candle_core::Result<(Tensor, [f32; 2])> {
     let features = model.trunk.forward(&batch.pixels)?;
-    let embeddings = model.embedding.forward(&if frozen { features.detach() } else { features })?;
+    let features = if frozen { features.detach() } else { features };
+    let embeddings = reading::memory(model, folds, &features, &batch.parts)?;
     let longest = config.decoder.max_tokens;
     let drawn = sample(&model.decoder, &embeddings.detach(), stage.samples, longest, seed)?;
     let rewards: Vec<Vec<f32>> = drawn
         .par_iter()
         .zip(&batch.indices)
-        .map(|(samples, &index)| samples.iter().map(|s| reward(cider, index, s)).collect())
+        .map(|(samples, &index)| samples.iter().map(|s| references.reward(index, s)).collect())
         .collect();
     let truths = stage.cross_entropy > 0.0;
     // Every token of a sample weighs what the sample is worth; every token of a true caption the same.
@@ -158,7 +179,7 @@ pub fn loss(
             *weight / drawn_tokens.max(1) as f32
         };
     }
-    let tokens = TokenBatch::new(&captions, config.latents(), longest);
+    let tokens = TokenBatch::new(&captions, config.memory_rows(), longest);
     for (weight, target) in weights.iter_mut().zip(&tokens.targets) {
         // An unknown word of a true caption cannot be learned here.
         if *target == UNKNOWN {
@@ -180,7 +201,7 @@ struct Scst<'a> {
     context: &'a Context<'a>,
     stage: &'a ScstStage,
     plan: Plan,
-    cider: Cider<u32>,
+    references: References,
     batches: Option<Receiver<candle_core::Result<Batch>>>,
 }
 
@@ -210,9 +231,9 @@ pub fn objective<'a>(context: &'a Context<'a>, stage: &'a ScstStage) -> Result<B
         views: stage.views.clone(),
         pairing: None,
     };
-    let cider = references(&context.inputs.train);
+    let references = References::new(&context.inputs.train);
     sharpen(context.parameters, stage.temperature)?;
-    Ok(Box::new(Scst { context, stage, plan, cider, batches: None }))
+    Ok(Box::new(Scst { context, stage, plan, references, batches: None }))
 }
 
 impl Objective for Scst<'_> {
@@ -221,7 +242,7 @@ impl Objective for Scst<'_> {
     }
 
     fn steps_per_epoch(&self) -> usize {
-        self.plan.steps_per_epoch(self.context.inputs.train.len())
+        self.plan.steps_per_epoch(&self.context.inputs.train)
     }
 
     fn terms(&self) -> &'static [&'static str] {
@@ -249,8 +270,16 @@ impl Objective for Scst<'_> {
             return Ok(Outcome { loss: None, images, terms: vec![f32::NAN; 2] });
         }
         let config = &self.context.recipe.model;
-        let (loss, terms) =
-            loss(self.context.model, config, &batch, self.stage, &self.cider, step.frozen, step.seed)?;
+        let (loss, terms) = loss(
+            self.context.model,
+            config,
+            &batch,
+            self.stage,
+            &self.references,
+            self.context.folds,
+            step.frozen,
+            step.seed,
+        )?;
         Ok(Outcome { loss: Some(loss), images, terms: terms.to_vec() })
     }
 }

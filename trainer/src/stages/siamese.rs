@@ -77,7 +77,7 @@ impl Objective for Siamese<'_> {
     }
 
     fn steps_per_epoch(&self) -> usize {
-        self.plan.steps_per_epoch(self.pictures.len())
+        self.plan.steps_per_epoch(&self.pictures)
     }
 
     fn terms(&self) -> &'static [&'static str] {

@@ -122,6 +122,8 @@ pub fn train(
                 &loss.backward()?,
                 &StepOptions {
                     learning_rate: schedule.learning_rate * share,
+                    concept_learning_rate: schedule.concept_learning_rate.unwrap_or(schedule.learning_rate)
+                        * share,
                     trunk_learning_rate: if frozen {
                         0.0
                     } else {
@@ -147,19 +149,25 @@ pub fn train(
         let epoch_ends = progress.step.is_multiple_of(per_epoch);
         if epoch_ends {
             if objective.describes() && !context.inputs.dev.is_empty() {
-                // The same pictures every time: CIDEr's word frequencies depend on the set, so curves must not mix sizes.
-                let count = context.recipe.dev_images.min(context.inputs.dev.len());
                 let captioner = captioner(context, &optimiser)?;
-                let dev = &context.inputs.dev[..count];
-                let (scores, _) = score(&captioner, dev, None, &CaptionOptions::default(), report)?;
-                meter.say(&format!(
-                    "{name}, epoch {}: loss {:.3}, dev ({count} pictures) CIDEr {}, BLEU-4 {:.1}",
-                    epoch + 1,
-                    meter.loss(),
-                    scores.cider_text(),
-                    scores.bleu[3] * 100.0
-                ));
-                metrics_file.write(&Row::scores(progress.step, at, &scores))?;
+                for (set, dev) in &context.inputs.dev {
+                    // The same pictures every time: CIDEr's word frequencies depend on the set, so curves must not mix
+                    // sizes.
+                    let count = context.recipe.dev_images.min(dev.len());
+                    let options = CaptionOptions::default();
+                    let (scores, _) = score(&captioner, &dev[..count], None, &options, report)?;
+                    meter.say(&format!(
+                        "{name}, epoch {}: loss {:.3}, dev of {set} ({count} pictures) CIDEr {}, BLEU-4 {:.1}",
+                        epoch + 1,
+                        meter.loss(),
+                        scores.cider_text(),
+                        scores.bleu[3] * 100.0
+                    ));
+                    // The curve is that of the first set.
+                    if set == &context.inputs.dev[0].0 {
+                        metrics_file.write(&Row::scores(progress.step, at, &scores))?;
+                    }
+                }
             } else {
                 meter.say(&format!("{name}, epoch {}: loss {:.3}", epoch + 1, meter.loss()));
             }

@@ -1,0 +1,69 @@
+//! Which words of the vocabulary are concepts: what one can see, and says often.
+
+use std::collections::{HashMap, HashSet};
+
+use soli::vocab::Vocabulary;
+
+/// Words that say nothing of what a picture shows.
+const FUNCTION_WORDS: &str = "a an the of in on with and is are to at by for from it its 's his her their our your my this \
+    that these those there here two three four five six seven some several many few other others another each both all any \
+    no not it's into onto up down out over under near next front back while as very has have had having be been being was \
+    were he she they we you i them him who which what where when off through around about along across behind beside \
+    beneath between inside outside top against above below middle side towards toward during than then so such or but if \
+    too also just like one ones kind type lot lots bunch group couple pair pairs piece pieces set part something someone \
+    image picture photo photograph view shot close-up closeup upon within without among amongst past after before can do \
+    does doing get gets getting go goes going him himself her herself themselves itself there 're 've 'm n't least way ways \
+    together each using use used seen shows showing shown made makes making make different various";
+
+/// Whether a word may be a concept.
+pub fn is_content(word: &str) -> bool {
+    word.chars().count() > 2
+        && word.chars().any(char::is_alphabetic)
+        && !FUNCTION_WORDS.split_whitespace().any(|function| function == word)
+}
+
+/// The `most` content words of the vocabulary that are said of the most pictures, as token ids in the order of how often.
+/// `pictures` are the captions of each picture, as token ids; words said of fewer than `at_least` are left out.
+pub fn choose<'a>(
+    pictures: impl Iterator<Item = &'a Vec<Vec<u32>>>,
+    vocabulary: &Vocabulary,
+    most: usize,
+    at_least: usize,
+) -> Vec<u32> {
+    let mut counts: HashMap<u32, usize> = HashMap::new();
+    for captions in pictures {
+        let said: HashSet<u32> = captions.iter().flatten().copied().collect();
+        said.into_iter().for_each(|token| *counts.entry(token).or_default() += 1);
+    }
+    let content = |token: u32| vocabulary.word(token).is_some_and(is_content);
+    let special = soli::vocab::SPECIAL_TOKENS.len() as u32;
+    let mut kept: Vec<(u32, usize)> = counts
+        .into_iter()
+        .filter(|&(token, count)| token >= special && count >= at_least && content(token))
+        .collect();
+    kept.sort_unstable_by(|(a, a_count), (b, b_count)| b_count.cmp(a_count).then_with(|| a.cmp(b)));
+    kept.truncate(most);
+    kept.into_iter().map(|(token, _)| token).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_counted_once_a_picture_and_function_words_are_left_out() {
+        let words = ["the", "dog", "cat", "bed"].map(str::to_owned).to_vec();
+        let vocabulary = Vocabulary::new(words).unwrap();
+        let id = |word: &str| vocabulary.encode(&[word.to_owned()])[0];
+        let (the, dog, cat, bed) = (id("the"), id("dog"), id("cat"), id("bed"));
+        // The cat is said thrice of one picture, the dog once of two.
+        let pictures = [
+            vec![vec![the, cat], vec![cat], vec![cat, bed]],
+            vec![vec![the, dog]],
+            vec![vec![the, dog, soli::vocab::UNKNOWN]],
+        ];
+        assert_eq!(choose(pictures.iter(), &vocabulary, 9, 1), [dog, cat, bed]);
+        assert_eq!(choose(pictures.iter(), &vocabulary, 9, 2), [dog]);
+        assert_eq!(choose(pictures.iter(), &vocabulary, 1, 1), [dog]);
+    }
+}
