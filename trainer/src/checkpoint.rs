@@ -27,7 +27,7 @@ pub enum CheckpointError {
         source: std::io::Error,
     },
     /// The content is damaged.
-    #[error("checkpoint {} cannot be read ({reason}); delete it to start the run anew", path.display())]
+    #[error("checkpoint {} cannot be read ({reason}); put a copy of it back, or delete it to train its stage anew", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -95,31 +95,28 @@ pub fn save(
     write_whole(&path, &bytes).map_err(|source| CheckpointError::Io { path, source })
 }
 
-/// [`load`] for a run that goes on, which one damaged file must not end: it is set aside, with a line that says so, and
-/// the checkpoint before it is taken, or none.
+/// Loads the last whole checkpoint of a running stage, which one damaged file must not end: it is set aside, with a line
+/// that says so, and the checkpoint before it is taken. `None` if there is no checkpoint yet.
 ///
 /// # Errors
-/// If the file system refuses.
-pub fn resume(run: &Path, file: &str) -> Result<Option<Checkpoint>, CheckpointError> {
-    let names = if file == RUNNING { vec![RUNNING, PREVIOUS] } else { vec![file] };
-    for name in names {
-        match load(run, name) {
-            Ok(None) => {}
-            Ok(found) => return Ok(found),
-            Err(CheckpointError::Damaged { path, reason }) => {
-                let aside = path.with_added_extension(DAMAGED);
-                eprintln!(
-                    "checkpoint {} cannot be read ({reason}); it is kept as {}, and the stage goes on from what was \
-                     saved before it",
-                    path.display(),
-                    aside.display()
-                );
-                fs::rename(&path, &aside).map_err(|source| CheckpointError::Io { path, source })?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(None)
+/// If the file system refuses, or no checkpoint is whole: to begin anew costs hours and is the user's choice.
+pub fn resume(run: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
+    let (path, reason) = match load(run, RUNNING) {
+        Ok(None) => return load(run, PREVIOUS),
+        Err(CheckpointError::Damaged { path, reason }) => (path, reason),
+        found => return found,
+    };
+    let Ok(Some(previous)) = load(run, PREVIOUS) else {
+        return Err(CheckpointError::Damaged { path, reason });
+    };
+    let aside = path.with_added_extension(DAMAGED);
+    eprintln!(
+        "checkpoint {} cannot be read ({reason}); it is kept as {}, and the stage goes on from the one before it",
+        path.display(),
+        aside.display()
+    );
+    fs::rename(&path, &aside).map_err(|source| CheckpointError::Io { path, source })?;
+    Ok(Some(previous))
 }
 
 /// Loads what [`save`] wrote; `None` if there is no such file yet.
@@ -186,29 +183,34 @@ mod tests {
         HashMap::from([("a".to_owned(), Tensor::new(&[value; 4], &Device::Cpu).unwrap())])
     }
 
-    /// Whatever length the last file was cut to, the run goes on from the checkpoint before it; a finished stage's file
-    /// is set aside.
+    /// Whatever length the last file was cut to, the run goes on from the checkpoint before it; without one, and for a
+    /// finished stage, there is an error that says what to do, and nothing is lost.
     #[test]
-    fn a_file_cut_at_any_length_does_not_end_the_run() {
+    fn a_file_cut_at_any_length_costs_no_more_than_itself() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path();
+        assert!(resume(run).unwrap().is_none());
         for step in 1..=2 {
             save(run, RUNNING, &tensors(step as f32), &progress(step)).unwrap();
         }
-        let previous = fs::read(run.join(PREVIOUS)).unwrap();
         let whole = fs::read(run.join(RUNNING)).unwrap();
-        assert_eq!(resume(run, RUNNING).unwrap().unwrap().1.step, 2);
+        assert_eq!(resume(run).unwrap().unwrap().1.step, 2);
         for end in 0..whole.len() {
             fs::write(run.join(RUNNING), &whole[..end]).unwrap();
-            fs::write(run.join(PREVIOUS), &previous).unwrap();
-            let (tensors, progress) = resume(run, RUNNING).unwrap().unwrap();
+            let (tensors, progress) = resume(run).unwrap().unwrap();
             assert_eq!(progress.step, 1, "{end} bytes");
             assert_eq!(tensors["a"].to_vec1::<f32>().unwrap(), [1.0; 4]);
             assert_eq!(fs::read(run.join(RUNNING).with_added_extension(DAMAGED)).unwrap().len(), end);
             fs::write(run.join(FINISHED), &whole[..end]).unwrap();
-            assert!(load(run, FINISHED).is_err());
-            assert!(resume(run, FINISHED).unwrap().is_none(), "{end} bytes");
+            assert!(load(run, FINISHED).is_err(), "{end} bytes");
         }
+        let previous = fs::read(run.join(PREVIOUS)).unwrap();
+        for name in [RUNNING, PREVIOUS] {
+            fs::write(run.join(name), &previous[..50]).unwrap();
+        }
+        let error = resume(run).unwrap_err().to_string();
+        assert!(error.contains(RUNNING) && error.contains("delete it"), "{error}");
+        assert_eq!(fs::read(run.join(RUNNING)).unwrap(), previous[..50]);
         remove(run, RUNNING).unwrap();
         assert!(!run.join(PREVIOUS).exists());
     }

@@ -144,7 +144,8 @@ impl Train {
             );
         }
         let pictures = if recipe.needs_unlabelled() { self.sources.find_unlabelled()? } else { Vec::new() };
-        let captions: usize = sets.iter().flat_map(|set| &set.train).map(|example| example.captions.len()).sum();
+        let captions: usize =
+            sets.iter().flat_map(|set| &set.train).map(|example| example.captions.len()).sum();
         let unknown = captions - train.iter().map(|example| example.captions.len()).sum::<usize>();
         if unknown > 0 {
             let pictures: usize = sets.iter().map(|set| set.train.len()).sum();

@@ -140,7 +140,7 @@ fn one<'a, S: Serialize>(
         "seed": recipe.seed, "min_word_count": recipe.min_word_count, "dev_images": recipe.dev_images,
         "model": recipe.model, name: settings,
     }))?;
-    if let Some((parameters, progress)) = checkpoint::resume(&folder, checkpoint::FINISHED)? {
+    if let Some((parameters, progress)) = checkpoint::load(&folder, checkpoint::FINISHED)? {
         if progress.recipe != identity || progress.words != context.inputs.vocabulary.words() {
             bail!(
                 "{} holds a finished stage with another configuration or other data; choose another --run folder",

@@ -87,7 +87,7 @@ pub fn train(
         seconds: 0.0,
         revision: crate::checkpoint::git_revision(),
     };
-    if let Some((state, saved)) = checkpoint::resume(folder, checkpoint::RUNNING)? {
+    if let Some((state, saved)) = checkpoint::resume(folder)? {
         if (&saved.recipe, &saved.words) != (&progress.recipe, &progress.words) {
             bail!(
                 "{} holds a run with another configuration or other data; choose another --run folder",
