@@ -1,4 +1,4 @@
-import { abortable } from './abortable.js';
+import { abortable, throwIfAborted } from './abortable.js';
 import { SoliError } from './errors.js';
 
 /** How many pictures may be in work, or done and not yet fetched by the caller. */
@@ -26,7 +26,7 @@ export function captionAll(captioner, sources, { concurrency = CONCURRENCY.defau
 }
 
 async function* run(sources, concurrency, signal, caption) {
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
   // Ends what is in work when the caller leaves its loop or aborts.
   const stop = new AbortController();
   const onAbort = () => stop.abort(signal.reason);
@@ -67,7 +67,7 @@ async function* run(sources, concurrency, signal, caption) {
       } else {
         working.delete(news.work);
         yield news.result;
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
       }
     }
   } finally {

@@ -1,5 +1,9 @@
+import { checkSignal, throwIfAborted } from './abortable.js';
+import { givenAddresses } from './addresses.js';
 import { captionAll } from './caption-all.js';
+import { closeQuietly } from './decode.js';
 import { SoliError } from './errors.js';
+import { TIMEOUT, coded } from './outside.js';
 import { SerialQueue } from './queue.js';
 import { readPixels } from './source.js';
 import { startLocalRunner } from './runner-local.js';
@@ -9,6 +13,8 @@ import { readWeights } from './weights.js';
 /** Ranges of the options, ends included. The longest caption is the weights' business: a longer wish is no error. */
 const BEAM = { min: 1, max: 8 };
 const MAX_TOKENS = { min: 2, max: 0xffff };
+/** Milliseconds; clocks have no longer ones. */
+const TIMEOUTS = { min: 1, max: 0x7fffffff };
 
 /** Only `Captioner.load` holds this, so nobody can construct a captioner that has no weights. */
 const FROM_LOAD = Symbol('from load');
@@ -20,25 +26,43 @@ export class Captioner {
   /** What runs the network now; null after a crash, until the next call starts another. */
   #runner;
   #info;
+  /** What every start of a runner needs: time limit and addresses. */
+  #surroundings;
   #queue = new SerialQueue();
   #disposed = false;
 
-  constructor(key, weights, runner) {
+  constructor(key, weights, runner, surroundings) {
     if (key !== FROM_LOAD) throw new TypeError('use `await Captioner.load({ weights })`, not `new Captioner()`');
     this.#weights = weights;
     this.#runner = runner;
     this.#info = Object.freeze(runner.info);
+    this.#surroundings = surroundings;
   }
 
-  static async load({ weights, onProgress, signal, warmUp = true } = {}) {
-    signal?.throwIfAborted();
-    const reading = readWeights(weights, { onProgress, signal });
-    const runner = await startRunner(reading, { warmUp: Boolean(warmUp), signal });
-    return new Captioner(FROM_LOAD, await reading, runner);
+  static async load(options) {
+    const { weights, onProgress, signal, warmUp = true, timeout = TIMEOUT, workerUrl, wasmUrl } = options ?? {};
+    try {
+      checkSignal(signal);
+      throwIfAborted(signal);
+      if (onProgress != null && typeof onProgress !== 'function') {
+        throw new SoliError('invalid-options', '`onProgress` must be a function');
+      }
+      wholeNumber('timeout', timeout, TIMEOUTS);
+      const surroundings = { timeout, ...givenAddresses({ workerUrl, wasmUrl }) };
+      const reading = readWeights(weights, { onProgress, signal, timeout });
+      const runner = await startRunner(reading, { ...surroundings, warmUp: Boolean(warmUp), signal });
+      return new Captioner(FROM_LOAD, await reading, runner, surroundings);
+    } catch (error) {
+      throw coded(error, signal);
+    }
   }
 
   get info() {
     return this.#info;
+  }
+
+  get timeout() {
+    return this.#surroundings.timeout;
   }
 
   get thread() {
@@ -49,26 +73,37 @@ export class Captioner {
     return this.#disposed;
   }
 
-  async caption(source, { beam, maxTokens, signal } = {}) {
+  async caption(source, options) {
+    try {
+      return await this.#caption(source, options ?? {});
+    } catch (error) {
+      throw coded(error, options?.signal);
+    }
+  }
+
+  async #caption(source, { beam, maxTokens, signal }) {
     this.#assertUsable();
-    signal?.throwIfAborted();
+    checkSignal(signal);
+    throwIfAborted(signal);
     const options = checkedOptions({ beam, maxTokens });
+    const { timeout } = this.#surroundings;
     // Read before waiting for anything: a video or a canvas is captioned as it is at the moment of the call.
     const toWorker = this.#runner?.thread === 'worker' && this.#queue.idle;
-    const picture = await readPixels(source, { signal, frame: toWorker });
+    const picture = await readPixels(source, { signal, timeout, frame: toWorker });
     try {
       this.#assertUsable();
       return await this.#queue.run(() => this.#run(picture, options), signal);
     } finally {
       // A frame that never reached the worker; one that did is no longer here.
-      picture.close?.();
+      closeQuietly(picture);
     }
   }
 
-  captionAll(sources, options = {}) {
+  captionAll(sources, options) {
     this.#assertUsable();
-    checkedOptions(options);
-    return captionAll(this, sources, options);
+    checkSignal(options?.signal);
+    checkedOptions(options ?? {});
+    return captionAll(this, sources, options ?? {});
   }
 
   dispose() {
@@ -81,7 +116,7 @@ export class Captioner {
   }
 
   async #run(picture, options) {
-    const runner = this.#runner ?? (await startRunner(this.#weights, { warmUp: false }));
+    const runner = this.#runner ?? (await startRunner(this.#weights, { ...this.#surroundings, warmUp: false }));
     if (this.#disposed) {
       runner.dispose();
       throw disposedError();

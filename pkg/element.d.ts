@@ -1,11 +1,15 @@
 import type { Caption, Captioner } from './index.js';
 
 /**
- * Writes the missing `alt` of the pictures inside it, and marks each with `data-soli-alt`. It never touches a picture
- * with an `alt` (an empty one included) or another label, a hidden one, or one inside a link or a button.
+ * Writes the missing `alt` of the pictures inside it, and marks each with `data-soli="alt"`, as soli's browser extension
+ * does. It never touches a picture with an `alt` (an empty one included) or another label, a decorative or hidden one, an
+ * icon, a spacer or a drawing, or one inside a link, a button or another control.
  */
 export class SoliCaptionElement extends HTMLElement {
-  /** Address of the weights; elements with the same address share a captioner. */
+  /**
+   * Address of the weights; elements with the same address share a captioner. Setting it, to the same address too, tries
+   * again what has failed.
+   */
   weights: string | null;
   /** Confidence below which the text starts with "May show: "; 0 to 1. */
   threshold: number;

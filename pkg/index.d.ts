@@ -40,6 +40,25 @@ export interface LoadOptions {
   signal?: AbortSignal;
   /** Whether to caption one pixel first, so that the first picture is as fast as the others. Default true. */
   warmUp?: boolean;
+  /**
+   * Milliseconds that a server, a decoder or the worker may take without a sign of life before the promise that waits for
+   * it rejects: now, and for every caption. A whole number; default 30000. Promises of the caller's own (`weights`, the
+   * sources of `captionAll`) are waited for as long as they take.
+   */
+  timeout?: number;
+  /**
+   * Address of the package's `worker.js`, where a bundler does not bring it along; relative to the page. Pages that
+   * require trusted types may give a `TrustedScriptURL` of their own.
+   */
+  workerUrl?: string | URL | TrustedScriptAddress;
+  /** Address of the package's `wasm/` folder (it ends in "/") or of one of its modules; relative to the page. */
+  wasmUrl?: string | URL;
+}
+
+/** A `TrustedScriptURL`, which not every TypeScript knows. */
+export interface TrustedScriptAddress {
+  toJSON(): string;
+  toString(): string;
 }
 
 export interface CaptionOptions {
@@ -75,6 +94,8 @@ export interface Caption {
    * were not calibrated.
    */
   confidence: number | null;
+  /** Things that the network sees, the surest first, each with its probability, 0 to 1; absent from networks that name none. */
+  words?: { word: string; probability: number }[];
   /** Milliseconds from pixels to words; decoding the picture and waiting for other captions are not counted. */
   ms: number;
 }
@@ -87,19 +108,37 @@ export interface WeightsInfo {
   /** The longest caption possible, in tokens. */
   readonly maxTokens: number;
   /** How these weights were made, as written by the trainer. */
-  readonly provenance: unknown;
+  readonly provenance: Provenance;
+}
+
+/** Where weights come from, for those who have to trust or repeat them. All of it is optional. */
+export interface Provenance {
+  /** When the training ended: RFC 3339, UTC. */
+  readonly created?: string | null;
+  /** The training configuration, as TOML. */
+  readonly recipe?: string | null;
+  /** The revision of the trainer. */
+  readonly git_revision?: string | null;
+  /** What was learned from. */
+  readonly data?: string | null;
+  /** Under which terms the weights may be used. */
+  readonly terms?: string | null;
+  /** Measured scores by name, such as `dev.cider`. */
+  readonly scores: Readonly<Record<string, number>>;
+  /** Anything else worth knowing. */
+  readonly notes: Readonly<Record<string, string>>;
 }
 
 /**
  * - `invalid-weights`: not a weights file, damaged, or of another version
- * - `fetch-failed`: weights or picture could not be fetched
- * - `wasm-failed`: the WebAssembly module could not be started here
- * - `unsupported-source`: this is nothing that shows a picture
- * - `decode-failed`: there is no picture to be read in it
+ * - `fetch-failed`: weights or picture could not be fetched, or no more of them came in time
+ * - `wasm-failed`: the WebAssembly module could not be started here, or is not where it should be
+ * - `unsupported-source`: this is nothing that shows a picture, or nothing that can be read here (no canvas)
+ * - `decode-failed`: there is no picture to be read in it, or it was not there in time
  * - `tainted-canvas`: another site's picture, whose pixels the browser does not hand out
  * - `invalid-image`: sizes that cannot be captioned
  * - `invalid-options`: an option outside its range
- * - `crashed`: the network's instance trapped; it was replaced, so the next call works again
+ * - `crashed`: the network's instance trapped or gave no answer; it was replaced, so the next call works again
  * - `disposed`: the captioner was disposed
  * - `internal`: a fault of soli's own; please report it
  */
@@ -128,12 +167,15 @@ export class Captioner implements Disposable {
 
   /**
    * Loads the weights and starts a worker (or, where there are no workers, uses the page's own thread).
-   * @throws {SoliError} `invalid-weights`, `fetch-failed`, `wasm-failed`
+   * @throws {SoliError} `invalid-weights`, `fetch-failed`, `wasm-failed`, `invalid-options`, `crashed`
    */
   static load(options: LoadOptions): Promise<Captioner>;
 
   /** What is loaded. */
   readonly info: WeightsInfo;
+
+  /** The time limit that it was loaded with, milliseconds. */
+  readonly timeout: number;
 
   /** Where the network runs; `null` between a crash and the next call, and after `dispose()`. */
   readonly thread: 'worker' | 'main' | null;
@@ -142,8 +184,9 @@ export class Captioner implements Disposable {
   readonly disposed: boolean;
 
   /**
-   * Captions one picture. The picture is read at once (a video or canvas as it is now, an EXIF orientation applied,
-   * a side beyond 1024 px shrunk, one of a video beyond 512 px); then calls take their turn, one at a time.
+   * Captions one picture: whatever an `<img>` shows of it. The picture is read at once (a video or canvas as it is now, an
+   * EXIF orientation applied, a side beyond 1024 px shrunk, one of a video beyond 512 px, the first frame of an animation
+   * that is not blank); then calls take their turn, one at a time.
    * @throws {SoliError} every code but `invalid-weights`
    */
   caption(source: PictureSource, options?: CaptionOptions): Promise<Caption>;
@@ -169,6 +212,12 @@ export const UNSURE_BELOW: number;
 
 /** How far a caption can be trusted, 0 to 1: its `confidence`, or without one the mean probability of its tokens. */
 export function confidence(caption: Pick<Caption, 'score'> & Partial<Pick<Caption, 'confidence'>>): number;
+
+/**
+ * The words for things that a picture shows, the surest first: those of at least a quarter, six at most; none from weights
+ * that do not look for words.
+ */
+export function wordsSeen(caption: Partial<Pick<Caption, 'words'>> | null): { word: string; probability: number }[];
 
 /** A caption as an English sentence, "May show: a dog." below the threshold (a confidence); '' if it has no words. */
 export function sentence(

@@ -10,15 +10,3 @@ const VECTORS = new Uint8Array([
 export function hasVectors() {
   return globalThis.WebAssembly?.validate(VECTORS) ?? true;
 }
-
-/**
- * Where the WebAssembly module for this engine is: with vectors, or, as a last resort for browsers from before 2021
- * (Safari: 2023) and processors without SSE 4.1, without. Both give the same captions, the second in several times the
- * time.
- */
-export function moduleAddress() {
-  // Bundlers look for exactly these forms.
-  return hasVectors()
-    ? new URL('./wasm/soli_bg.wasm', import.meta.url)
-    : new URL('./wasm/soli_plain_bg.wasm', import.meta.url);
-}

@@ -1,3 +1,5 @@
+import { reasonOf } from './abortable.js';
+
 /**
  * Runs asynchronous tasks one at a time, in order.
  *
@@ -18,13 +20,13 @@ export class SerialQueue {
   run(task, signal) {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(this.#closed);
-      if (signal?.aborted) return reject(signal.reason);
+      if (signal?.aborted) return reject(reasonOf(signal));
       const entry = { task, resolve, reject, release: () => signal?.removeEventListener('abort', onAbort) };
       const onAbort = () => {
         const place = this.#waiting.indexOf(entry);
         if (place >= 0) this.#waiting.splice(place, 1);
         entry.release();
-        reject(signal.reason);
+        reject(reasonOf(signal));
       };
       signal?.addEventListener('abort', onAbort);
       this.#waiting.push(entry);

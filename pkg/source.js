@@ -1,17 +1,11 @@
-import { abortable } from './abortable.js';
+import { checkSignal, throwIfAborted } from './abortable.js';
+import { isBlank } from './blank.js';
+import { MAX_FRAME_SIDE, MAX_SIDE, draw } from './canvas.js';
+import { closeQuietly, decodeBitmap, decodeBlob, laterFrame, showCopy } from './decode.js';
+import { readBody, request } from './download.js';
 import { SoliError, describe } from './errors.js';
-
-/**
- * The longest side, in pixels, that is read back. The network looks at a few hundred pixels: a 100 megapixel picture
- * is shrunk by the browser first (its high-quality filter, which averages) instead of moving 400 MB through memory.
- */
-export const MAX_SIDE = 1024;
-
-/**
- * The same for what moves: frames come many times a second, and reading them back holds up the page. Still
- * about twice what the network looks at.
- */
-export const MAX_FRAME_SIDE = 512;
+import { kindOf } from './kinds.js';
+import { inTime, outside } from './outside.js';
 
 /**
  * The pixels of anything that shows a picture, upright (EXIF orientation applied by the browser).
@@ -20,34 +14,25 @@ export const MAX_FRAME_SIDE = 512;
  * moment of the call.
  *
  * @param {unknown} source see `PictureSource` in index.d.ts
- * @param {{ signal?: AbortSignal, frame?: boolean }} [options] `frame`: a video may come as a `VideoFrame`, for a worker to
- *   read; whoever gets one closes it
+ * @param {{ signal?: AbortSignal, timeout?: number, frame?: boolean }} [options] `timeout`: milliseconds that a server or
+ *   a decoder may take without a sign of life; `frame`: a video may come as a `VideoFrame`, for a worker to read;
+ *   whoever gets one closes it
  * @returns {Promise<{ data: Uint8Array, width: number, height: number } | VideoFrame>} RGBA, not premultiplied, row by row
  */
-export async function readPixels(source, { signal, frame = false } = {}) {
+export async function readPixels(source, { signal, timeout, frame = false } = {}) {
+  checkSignal(signal);
   const kind = kindOf(source);
-  const read = readers[kind];
+  const read = Object.hasOwn(readers, kind) ? readers[kind] : null;
   if (!read) throw new SoliError('unsupported-source', unsupportedMessage(kind));
-  const pixels = await read(source, signal, frame);
-  if (signal?.aborted) pixels.close?.();
-  signal?.throwIfAborted();
+  const pixels = await read(source, { signal, timeout, frame });
+  if (signal?.aborted) closeQuietly(pixels);
+  throwIfAborted(signal);
   return pixels;
 }
 
-/** Works across frames, where `instanceof` does not. */
-function kindOf(source) {
-  return Object.prototype.toString.call(source).slice('[object '.length, -1);
-}
-
 const readers = {
-  HTMLImageElement: async (image, signal) => {
-    if (!image.complete) await abortable(image.decode().catch(() => {}), signal);
-    if (!image.complete || image.naturalWidth === 0) {
-      throw new SoliError('decode-failed', `this <img> shows no picture (${image.currentSrc || image.src || 'no src'})`);
-    }
-    return draw(image, image.naturalWidth, image.naturalHeight);
-  },
-  HTMLVideoElement: (video, signal, frame) => {
+  HTMLImageElement: readImage,
+  HTMLVideoElement: (video, { frame }) => {
     if (video.readyState < 2) {
       throw new SoliError('decode-failed', 'this <video> has no picture yet: wait for its "loadeddata" event');
     }
@@ -57,19 +42,77 @@ const readers = {
   OffscreenCanvas: (canvas) => draw(canvas, canvas.width, canvas.height),
   ImageBitmap: (bitmap) => draw(bitmap, bitmap.width, bitmap.height),
   VideoFrame: (frame) => draw(frame, frame.displayWidth, frame.displayHeight, MAX_FRAME_SIDE),
-  ImageData: (image, signal) => {
+  ImageData: (image, options) => {
     const large = Math.max(image.width, image.height) > MAX_SIDE;
-    if (typeof createImageBitmap === 'function' && (large || !(image.data instanceof Uint8ClampedArray))) {
-      return drawBitmap(image, 'this ImageData', signal);
+    if (typeof createImageBitmap === 'function' && (large || kindOf(image.data) !== 'Uint8ClampedArray')) {
+      return decodeBitmap(image, 'this ImageData', options);
     }
     return copyPixels(image);
   },
   Object: copyPixels,
-  Blob: (blob, signal) => readBlob(blob, 'this file', signal),
-  File: (file, signal) => readBlob(file, file.name || 'this file', signal),
-  String: (url, signal) => readAddress(url, signal),
-  URL: (url, signal) => readAddress(url, signal),
+  Blob: (blob, options) => decodeBlob(blob, 'this file', options),
+  File: (file, options) => decodeBlob(file, file.name || 'this file', options),
+  String: readAddress,
+  URL: readAddress,
 };
+
+async function readImage(image, options) {
+  const shown = image.complete ? image : await arrived(image, options);
+  const address = shown.currentSrc || shown.src;
+  const drawing = /^data:image\/svg|^blob:|\.svg(?:$|[?#])/i.test(address);
+  if (shown.complete && shown.naturalWidth > 0) {
+    try {
+      const pixels = draw(shown, shown.naturalWidth, shown.naturalHeight);
+      return isBlank(pixels) ? ((await laterFrameAt(address, options)) ?? pixels) : pixels;
+    } catch (error) {
+      if (error.code !== 'tainted-canvas' || !drawing) throw error;
+      // A drawing with HTML in it: its file can be read in another way, unless it is another site's.
+      return readAddress(address, options).catch(() => {
+        throwIfAborted(options.signal);
+        throw error;
+      });
+    }
+  }
+  // Firefox shows drawings without a size of their own, and says that they have none.
+  if (shown.complete && drawing) return readAddress(address, options);
+  throw new SoliError('decode-failed', `this <img> shows no picture (${address || 'no src'})`);
+}
+
+/** An `<img>` whose picture is on its way, once it has come; or, where it waits to be scrolled to, one like it. */
+async function arrived(image, options) {
+  const address = image.currentSrc || image.src;
+  if (image.loading === 'lazy') {
+    return showCopy(image, options).catch((error) => {
+      throwIfAborted(options.signal);
+      throw new SoliError('decode-failed', `this <img> shows no picture (${address}): ${describe(error)}`, { cause: error });
+    });
+  }
+  // Rejects for pictures that are cut off, which can be drawn nevertheless.
+  const decoding = () => (image.decode ? image.decode().catch(() => {}) : loaded(image));
+  await outside(decoding, {
+    ...options,
+    late: () => new SoliError('decode-failed', `this <img> did not load ${inTime(options.timeout)} (${address || 'no src'})`),
+  });
+  return image;
+}
+
+function loaded(image) {
+  return new Promise((resolve) => {
+    image.addEventListener('load', resolve, { once: true });
+    image.addEventListener('error', resolve, { once: true });
+  });
+}
+
+/** A frame with something on it, of an animation whose first frame is blank; null wherever it cannot be had. */
+export async function laterFrameAt(address, options) {
+  if (typeof ImageDecoder !== 'function' || !/^(?:https?|blob|data):/.test(address)) return null;
+  try {
+    return await laterFrame(await download(address, options), options);
+  } catch {
+    throwIfAborted(options.signal);
+    return null;
+  }
+}
 
 /** What a video shows now, without reading it back; null where that cannot be had, and drawing tells why. */
 function takeFrame(video) {
@@ -82,7 +125,7 @@ function takeFrame(video) {
 
 /** Pixels that somebody else decoded, as they are: the network's own filter shrinks them. */
 function copyPixels({ data, width, height }) {
-  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
+  if (!ArrayBuffer.isView(data) || !/^Uint8(?:Clamped)?Array$/.test(kindOf(data))) {
     throw new SoliError('unsupported-source', unsupportedMessage('an object without `data` (a Uint8Array), `width` and `height`'));
   }
   const expected = width * height * 4;
@@ -96,76 +139,22 @@ function copyPixels({ data, width, height }) {
   return { data: new Uint8Array(data), width, height };
 }
 
-async function readAddress(url, signal) {
+async function readAddress(url, options) {
   const name = String(url).startsWith('data:') ? 'this data: address' : String(url);
   let blob;
   try {
-    const response = await fetch(url, { signal });
-    if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`.trim());
-    blob = await response.blob();
+    blob = await download(url, options);
   } catch (error) {
-    signal?.throwIfAborted();
+    throwIfAborted(options.signal);
     throw new SoliError('fetch-failed', `${name} could not be fetched: ${describe(error)}`, { cause: error });
   }
-  return readBlob(blob, name, signal);
+  return decodeBlob(blob, name, options);
 }
 
-async function readBlob(blob, name, signal) {
-  if (blob.size === 0) throw new SoliError('decode-failed', `${name} is empty`);
-  return drawBitmap(blob, name, signal);
-}
-
-async function drawBitmap(source, name, signal) {
-  if (typeof createImageBitmap !== 'function') {
-    throw new SoliError(
-      'unsupported-source',
-      `${name} cannot be decoded here: there is no browser. Decode it (with sharp, for example) and hand over { data, width, height }`,
-    );
-  }
-  let bitmap;
-  try {
-    bitmap = await abortable(createImageBitmap(source), signal);
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw new SoliError('decode-failed', `${name} is not a picture that this browser can read: ${describe(error)}`, {
-      cause: error,
-    });
-  }
-  try {
-    return draw(bitmap, bitmap.width, bitmap.height);
-  } finally {
-    bitmap.close();
-  }
-}
-
-/** Draws a picture, shrunk to `most` pixels along its longest side, and reads its pixels back. */
-function draw(picture, width, height, most = MAX_SIDE) {
-  if (!(width > 0 && height > 0)) {
-    throw new SoliError('decode-failed', `this ${kindOf(picture)} has no pixels (${width} x ${height}): was it closed?`);
-  }
-  const scale = Math.min(1, most / Math.max(width, height));
-  const canvas = makeCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  context.imageSmoothingQuality = 'high';
-  try {
-    context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-    return { data: new Uint8Array(data.buffer), width: canvas.width, height: canvas.height };
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'SecurityError') {
-      throw new SoliError(
-        'tainted-canvas',
-        'this picture comes from another site that does not allow its pixels to be read: load it with crossorigin="anonymous", or hand over the file itself',
-        { cause: error },
-      );
-    }
-    throw new SoliError('decode-failed', `this ${kindOf(picture)} could not be drawn: ${describe(error)}`, { cause: error });
-  }
-}
-
-function makeCanvas(width, height) {
-  if (typeof OffscreenCanvas !== 'undefined') return new OffscreenCanvas(width, height);
-  return Object.assign(document.createElement('canvas'), { width, height });
+async function download(url, options) {
+  const response = await request(url, options);
+  if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`.trim());
+  return new Blob(await readBody(response, options), { type: response.headers?.get('content-type') ?? '' });
 }
 
 function unsupportedMessage(kind) {

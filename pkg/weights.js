@@ -1,109 +1,139 @@
-import { abortable } from './abortable.js';
+import { abortable, throwIfAborted } from './abortable.js';
+import { readBody, request } from './download.js';
 import { SoliError, describe } from './errors.js';
+import { bytesOf, isBlob, isBytes, kindOf } from './kinds.js';
 import { readLocalFile } from './local-file.js';
+import { inTime, outside } from './outside.js';
 
 /**
  * Brings a weights file here, wherever it is, without looking into it: that is the network's business.
  *
- * @param {URL | string | ArrayBuffer | ArrayBufferView | Blob | Response | PromiseLike} promised a source, or a promise of one
- * @param {{ onProgress?: (progress: { loaded: number, total: number | null }) => void, signal?: AbortSignal }} options
+ * @param {URL | string | ArrayBuffer | ArrayBufferView | Blob | Response | PromiseLike} promised a source, or a promise of
+ *   one, which is the caller's own and waited for as long as it takes
+ * @param {{ onProgress?: (progress: { loaded: number, total: number | null }) => void, signal?: AbortSignal, timeout?: number }} options
  * @returns {Promise<Blob>} a Blob, because it can be handed to a worker any number of times without a copy
  */
-export async function readWeights(promised, { onProgress, signal }) {
-  const source = await abortable(Promise.resolve(promised), signal);
-  const blob = await toBlob(source, onProgress, signal);
-  signal?.throwIfAborted();
+export async function readWeights(promised, { onProgress, ...options }) {
+  const source = await abortable(promiseOf(promised), options.signal);
+  const tell = (progress) => {
+    try {
+      onProgress?.(progress);
+    } catch (error) {
+      throw new SoliError('invalid-options', `\`onProgress\` threw: ${describe(error)}`, { cause: error });
+    }
+  };
+  const blob = await toBlob(source, tell, options);
+  throwIfAborted(options.signal);
   if (blob.size === 0) throw new SoliError('invalid-weights', `the weights are empty (${nameOf(source)})`);
-  await refuseMarkup(blob, source);
+  await refuseMarkup(blob, source, options);
   return blob;
 }
 
-async function toBlob(source, onProgress, signal) {
-  if (typeof source === 'string' || source instanceof URL) {
-    return readResponse(await fetchWeights(source, signal), onProgress, signal);
+async function promiseOf(promised) {
+  try {
+    return await promised;
+  } catch (error) {
+    if (error instanceof SoliError || error?.name === 'AbortError') throw error;
+    throw new SoliError('fetch-failed', `the promise of weights was rejected: ${describe(error)}`, { cause: error });
   }
-  if (typeof Response !== 'undefined' && source instanceof Response) return readResponse(source, onProgress, signal);
-  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source) || source instanceof Blob) {
-    const blob = new Blob([source instanceof Blob ? await readFile(source) : source]);
-    onProgress?.({ loaded: blob.size, total: blob.size });
-    return blob;
+}
+
+async function toBlob(source, tell, options) {
+  if (typeof source === 'string' || kindOf(source) === 'URL') {
+    const local = await readLocal(source, options);
+    return local ? whole(local, tell) : readResponse(await fetchWeights(source, options), tell, options);
   }
+  if (kindOf(source) === 'Response') return readResponse(source, tell, options);
+  if (isBlob(source)) return whole(await readFile(source, options), tell);
+  if (isBytes(source)) return whole(source, tell);
   throw new SoliError(
     'invalid-weights',
     'the weights must be given as a URL, a string, an ArrayBuffer, a Uint8Array, a Blob or a Response',
   );
 }
 
+function whole(bytes, tell) {
+  const view = ArrayBuffer.isView(bytes)
+    ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    : new Uint8Array(bytes);
+  // A Blob takes no shared memory.
+  const blob = new Blob([kindOf(view.buffer) === 'SharedArrayBuffer' ? view.slice() : view]);
+  tell({ loaded: blob.size, total: blob.size });
+  return blob;
+}
+
 /** A File is read now: the one on the disk may change, and a captioner that crashed starts again from these bytes. */
-async function readFile(file) {
+async function readFile(file, { signal, timeout }) {
   try {
-    return await file.arrayBuffer();
+    return await outside(() => bytesOf(file), { signal, timeout, late: () => new Error(`it was not read ${inTime(timeout)}`) });
   } catch (error) {
+    throwIfAborted(signal);
     throw new SoliError('fetch-failed', `the weights' file could not be read: ${describe(error)}`, { cause: error });
   }
 }
 
-async function fetchWeights(url, signal) {
+async function readLocal(url, { signal, timeout }) {
   try {
-    const bytes = await readLocalFile(url, signal);
-    if (bytes) return new Response(bytes, { headers: { 'content-length': String(bytes.length) } });
-    return await fetch(url, { signal });
+    return await outside(() => readLocalFile(url, signal), {
+      signal,
+      timeout,
+      late: () => new Error(`it was not read ${inTime(timeout)}`),
+    });
   } catch (error) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
+    throw new SoliError('fetch-failed', `the weights could not be read from ${url}: ${describe(error)}`, { cause: error });
+  }
+}
+
+async function fetchWeights(url, options) {
+  try {
+    return await request(url, options);
+  } catch (error) {
+    throwIfAborted(options.signal);
     throw new SoliError('fetch-failed', `the weights could not be fetched from ${url}: ${describe(error)}`, { cause: error });
   }
 }
 
-async function readResponse(response, onProgress, signal) {
+async function readResponse(response, tell, { signal, timeout }) {
   const name = nameOf(response);
   if (!response.ok) {
     const status = `${response.status} ${response.statusText}`.trim();
     throw new SoliError('fetch-failed', `the server answered ${status} for the weights (${name})`);
   }
   if (response.bodyUsed) throw new SoliError('fetch-failed', `the weights' response was read before (${name})`);
-  if (!response.body) return new Blob([]);
 
   let total = announcedLength(response);
   let loaded = 0;
-  onProgress?.({ loaded, total });
-  const reader = response.body.getReader();
-  const onAbort = () => reader.cancel(signal.reason).catch(() => {});
-  signal?.addEventListener('abort', onAbort);
+  tell({ loaded, total });
+  const onBytes = (now) => {
+    loaded = now;
+    // A compressed transfer from another site announces the compressed size only: then the total is unknown.
+    if (total !== null && loaded > total) total = null;
+    tell({ loaded, total });
+  };
   try {
-    const chunks = [];
-    for (;;) {
-      const { done, value } = await reader.read();
-      signal?.throwIfAborted();
-      if (done) break;
-      chunks.push(value);
-      loaded += value.byteLength;
-      // A compressed transfer from another site announces the compressed size only: then the total is unknown.
-      if (total !== null && loaded > total) total = null;
-      onProgress?.({ loaded, total });
-    }
-    return new Blob(chunks);
+    return new Blob(await readBody(response, { signal, timeout, onBytes }));
   } catch (error) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     if (error instanceof SoliError) throw error;
     throw new SoliError('fetch-failed', `the weights broke off after ${loaded} bytes (${name}): ${describe(error)}`, {
       cause: error,
     });
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
   }
 }
 
 /** The number of bytes that will arrive, if the server says so. */
 function announcedLength(response) {
-  const encoded = response.headers.get('content-encoding');
+  const encoded = response.headers?.get('content-encoding');
   if (encoded && encoded !== 'identity') return null;
-  const length = Number(response.headers.get('content-length') ?? Number.NaN);
+  const length = Number(response.headers?.get('content-length') ?? Number.NaN);
   return Number.isSafeInteger(length) && length > 0 ? length : null;
 }
 
 /** Single-page hosts answer a wrong address with their start page and status 200: say so, instead of "bad header". */
-async function refuseMarkup(blob, source) {
-  const start = (await blob.slice(0, 64).text()).trimStart().toLowerCase();
+async function refuseMarkup(blob, source, options) {
+  const bytes = await readFile(blob.slice(0, 64), options);
+  const start = String.fromCharCode(...bytes).replace(/^\xef\xbb\xbf/, '').trimStart().toLowerCase();
   if (start.startsWith('<!doctype') || start.startsWith('<html') || start.startsWith('<?xml')) {
     throw new SoliError('invalid-weights', `this is a web page, not weights: check the address (${nameOf(source)})`);
   }
@@ -111,7 +141,7 @@ async function refuseMarkup(blob, source) {
 
 function nameOf(source) {
   if (typeof source === 'string') return source;
-  if (source instanceof URL) return source.href;
-  if (typeof Response !== 'undefined' && source instanceof Response) return source.url || 'a response without address';
+  if (kindOf(source) === 'URL') return source.href;
+  if (kindOf(source) === 'Response') return source.url || 'a response without address';
   return 'given as bytes';
 }

@@ -31,3 +31,22 @@ export function sentence(caption, { threshold = UNSURE_BELOW } = {}) {
   if (confidence(caption) < threshold) return `May show: ${text}.`;
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
+
+/** A word that the network sees is told from this probability on; so many at most. */
+const SEEN_FROM = 0.25;
+const SEEN_AT_MOST = 6;
+
+/**
+ * The words for things that the network sees in a picture, the surest first; not all networks give any.
+ *
+ * @param {{ words?: { word: string, probability: number }[] } | null} caption
+ * @returns {{ word: string, probability: number }[]}
+ */
+export function wordsSeen(caption) {
+  const words = Array.isArray(caption?.words) ? caption.words : [];
+  return words
+    .filter((seen) => seen?.word && seen.probability >= SEEN_FROM && seen.probability <= 1)
+    .sort((a, b) => b.probability - a.probability)
+    .slice(0, SEEN_AT_MOST)
+    .map(({ word, probability }) => ({ word, probability }));
+}

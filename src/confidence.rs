@@ -1,8 +1,8 @@
 //! How much a caption can be trusted: the probability that it is about right.
 //!
 //! A network's own probabilities do not know when it looks at something that it has never seen. So more is
-//! asked than the caption's score: whether the concept head saw what the caption says, and how unfamiliar the picture's mean embedding is, measured against those of the
-//! training pictures with a diagonal Gaussian (the idea of Lee et al. 2018, arXiv 1807.03888). A logistic regression
+//! asked than the caption's score: whether the concept head saw what the caption says, and how unfamiliar the picture's
+//! mean embedding is, measured against those of the training pictures with a diagonal Gaussian (the idea of Lee et al. 2018, arXiv 1807.03888). A logistic regression
 //! turns them into a probability (Platt 1999); `soli export --calibrate` fits it.
 
 use serde::{Deserialize, Serialize};

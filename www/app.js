@@ -14,10 +14,89 @@ import { NoCaptioner, Pictures } from './pictures.js';
 import { listSamples } from './samples.js';
 import { createSizes } from './sizes.js';
 import { createSpeaker } from './speech.js';
-import { view } from './view.js';
-import { cameraTrouble, captionOf, progress, textOf, trouble } from './wording.js';
+import { createView } from './view.js';
+import { NOTICES, STANDING, cameraTrouble, captionOf, progress, textOf, trouble } from './wording.js';
 
-const { elements } = view;
+const $ = (id) => document.getElementById(id);
+
+const caption = $('caption');
+const file = $('file');
+const notice = $('notice');
+const viewfinder = $('viewfinder');
+const buttons = {
+  camera: $('camera'),
+  edit: $('edit'),
+  retry: $('retry'),
+  shoot: $('shoot'),
+  speak: $('speak'),
+};
+const device = $('device');
+
+const view = createView({
+  ...buttons,
+  caption,
+  confidenceText: $('confidence'),
+  device,
+  deviceChoice: $('device-choice'),
+  facts: $('facts'),
+  hint: $('hint'),
+  loading: $('loading'),
+  meter: $('meter'),
+  notice,
+  noticeAct: $('notice-act'),
+  noticeText: $('notice-text'),
+  picture: $('picture'),
+  progress: $('progress'),
+  progressName: $('progress-name'),
+  result: $('result'),
+  resultActions: $('result-actions'),
+  seen: $('seen'),
+  seenWords: $('seen-words'),
+  stage: $('stage'),
+  state: $('state'),
+  time: $('time'),
+  viewfinder,
+});
+
+/** What is kept on this device. */
+const standing = { pageKept: false, weightsKept: false };
+/** Ends the live captions; null while there are none. */
+let live = null;
+
+// What is said that belongs to no picture.
+
+/** Milliseconds that a brief notice stays. */
+const BRIEF = 6000;
+let hiding = 0;
+
+/** `act`: what can be done about it; a `brief` notice goes by itself. */
+function notify(text, { act = null, brief = false } = {}) {
+  view.notice(text, act);
+  announce(text);
+  clearTimeout(hiding);
+  if (brief) hiding = setTimeout(hideNotice, BRIEF);
+}
+
+function hideNotice() {
+  const hadFocus = notice.contains(document.activeElement);
+  notice.hidden = true;
+  // Who works with the keyboard must not be thrown out of the page.
+  if (hadFocus) file.focus({ preventScroll: true });
+}
+
+$('notice-close').addEventListener('click', hideNotice);
+
+/** Shows a sentence about something that went wrong, in the place of a caption. */
+function tell(message) {
+  view.failed(message);
+  announce(message);
+}
+
+function tellStanding() {
+  if (!captioner.loaded) view.standing('', false);
+  else if (standing.pageKept && standing.weightsKept) view.standing(STANDING.kept, true);
+  else view.standing(STANDING.online, false);
+}
 
 // The captioner: loaded once, for everybody.
 
@@ -43,11 +122,67 @@ async function captionWith(source, options) {
   return soli.caption(source, options);
 }
 
-elements.retry.addEventListener('click', async () => {
+buttons.retry.addEventListener('click', async () => {
   if (pictures.selected) view.words(pictures.selected);
   else view.idle();
   await captioner.get().catch(() => {}); // told by onFailed
   pictures.run();
+});
+
+// How small may it be?
+
+const sizes = createSizes(
+  { section: $('sizes'), slider: $('side'), output: $('side-text'), list: $('side-captions') },
+  { caption: captionWith, onShrunk: view.showShrunk, onCaption: announce, onTrouble: (error) => announce(trouble(error)) },
+);
+
+// The camera.
+
+const camera = createCamera({
+  onStart(stream, devices) {
+    live?.abort();
+    live = new AbortController();
+    speaker.stop();
+    sizes.show(null);
+    view.cameraOn(stream, devices);
+    captionLive(viewfinder, {
+      caption: captionWith,
+      signal: live.signal,
+      onCaption(made) {
+        view.live(made);
+        announce(sentence(made));
+      },
+      onTrouble(error) {
+        if (!(error instanceof NoCaptioner)) view.failed(trouble(error));
+      },
+    });
+  },
+  onStop() {
+    live?.abort();
+    live = null;
+    view.cameraOff();
+    if (!pictures.selected && pictures.items.length > 0) pictures.select(pictures.items.at(-1));
+    else look();
+  },
+  onDevices: view.devices,
+  onHidden: () => notify(NOTICES.cameraHidden),
+  onTrouble: (error) => tell(cameraTrouble(error)),
+});
+
+buttons.camera.addEventListener('click', () => camera.toggle());
+device.addEventListener('change', () => camera.start(device.value));
+buttons.shoot.addEventListener('click', async () => {
+  try {
+    const { videoWidth: width, videoHeight: height } = viewfinder;
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext('2d').drawImage(viewfinder, 0, 0);
+    const blob = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.9 });
+    const name = `camera ${new Date().toLocaleTimeString('sv').replaceAll(':', '-')}.jpg`;
+    pictures.add([new File([blob], name, { type: blob.type })], { select: false });
+    notify(NOTICES.kept, { brief: true });
+  } catch {
+    notify(NOTICES.shotFailed);
+  }
 });
 
 // The pictures, and the one that is looked at.
@@ -66,7 +201,7 @@ pictures.addEventListener('change', ({ detail: picture }) => {
   if (picture.state === 'done') announce(captionOf(picture));
   if (picture.state === 'failed') {
     sizes.show(null);
-    announce(trouble(picture.error));
+    announce(trouble(picture.error, picture.name));
   }
 });
 
@@ -78,7 +213,7 @@ pictures.addEventListener('idle', ({ detail: worked }) => {
 function look() {
   const picture = pictures.selected;
   speaker.stop();
-  leaveEditor(elements.caption);
+  leaveEditor(caption);
   sizes.show(picture && picture.state !== 'failed' ? picture.blob : null);
   if (!picture) {
     view.hidePicture();
@@ -91,167 +226,69 @@ function look() {
 }
 
 listenForPictures({
-  input: elements.file,
-  dropTarget: elements.stage,
+  input: file,
+  dropTarget: $('stage'),
   onPictures: (files) => pictures.add(files),
   onNothing: tell,
+  onNote: (text) => notify(text),
 });
 
-listSamples(elements.samples, {
-  onPicture: (file) => pictures.add([file]),
-  onTrouble: (error) => tell(trouble(error)),
-});
-
-/** Shows a sentence about something that went wrong. */
-function tell(message) {
-  view.failed(message);
-  announce(message);
-}
-
-// How small may it be?
-
-const sizes = createSizes(
-  { section: elements.sizes, slider: elements.side, output: elements['side-text'], list: elements['side-captions'] },
-  { caption: captionWith, onShrunk: view.showShrunk, onCaption: announce, onTrouble: (error) => announce(trouble(error)) },
-);
+listSamples($('samples'), { onPicture: (sample) => pictures.add([sample]), onTrouble: tell });
 
 // The list.
 
 createList(
-  {
-    section: elements.list,
-    heading: elements['list-name'],
-    count: elements['list-count'],
-    rows: elements.rows,
-    cancelAll: elements['cancel-all'],
-  },
+  { section: $('list'), heading: $('list-name'), count: $('list-count'), rows: $('rows'), cancelAll: $('cancel-all') },
   pictures,
   { onCopy: copy },
 );
 
-elements['cancel-all'].addEventListener('click', () => {
+$('cancel-all').addEventListener('click', () => {
   pictures.cancelAll();
-  announce('Cancelled.');
+  announce(NOTICES.cancelled);
 });
-elements['copy-all'].addEventListener('click', () => copy(toText(pictures.items)));
-elements['export-csv'].addEventListener('click', () => save('captions.csv', 'text/csv', toCsv(pictures.items)));
-elements['export-json'].addEventListener('click', () => save('captions.json', 'application/json', toJson(pictures.items)));
-elements.clear.addEventListener('click', () => {
+$('copy-all').addEventListener('click', () => copy(toText(pictures.items)));
+$('export-csv').addEventListener('click', () => save('captions.csv', 'text/csv', toCsv(pictures.items)));
+$('export-json').addEventListener('click', () => save('captions.json', 'application/json', toJson(pictures.items)));
+$('clear').addEventListener('click', () => {
   pictures.clear();
-  elements.file.focus();
+  file.focus();
 });
 
 // What can be done with a caption.
 
 /** What the caption says now: of the picture, or of what the camera sees. */
-const words = () => (live || !pictures.selected ? elements.caption.textContent : textOf(pictures.selected));
+const words = () => (live || !pictures.selected ? caption.textContent : textOf(pictures.selected));
 
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
-    notify('Copied.', { brief: true });
+    notify(NOTICES.copied, { brief: true });
   } catch {
-    notify('The browser did not allow copying. Select the text and copy it by hand, please.');
+    notify(NOTICES.copyRefused);
   }
 }
 
-elements.copy.addEventListener('click', () => copy(words()));
+$('copy').addEventListener('click', () => copy(words()));
 
-elements.edit.addEventListener('click', async () => {
+buttons.edit.addEventListener('click', async () => {
   const picture = pictures.selected;
-  const given = await editText(elements.caption, { text: textOf(picture), label: 'Caption' });
+  const given = await editText(caption, { text: textOf(picture), label: 'Caption' });
   if (given !== null) pictures.edit(picture, given);
-  focusAgain(elements.edit);
+  focusAgain(buttons.edit);
 });
 
 const speaker = createSpeaker({
   onChange(speaking) {
-    elements.speak.setAttribute('aria-pressed', String(speaking));
-    elements.speak.textContent = speaking ? 'Stop reading' : 'Read aloud';
+    buttons.speak.setAttribute('aria-pressed', String(speaking));
+    buttons.speak.textContent = speaking ? 'Stop reading' : 'Read aloud';
   },
-  onTrouble: () => notify('This device has no voice to read with.'),
+  onTrouble: () => notify(NOTICES.noVoice),
 });
-elements.speak.hidden = !speaker.available;
-elements.speak.addEventListener('click', () => (speaker.speaking ? speaker.stop() : speaker.speak(words())));
+buttons.speak.hidden = !speaker.available;
+buttons.speak.addEventListener('click', () => (speaker.speaking ? speaker.stop() : speaker.speak(words())));
 
-// The camera.
-
-/** Ends the live captions; null while there are none. */
-let live = null;
-
-const camera = createCamera({
-  onStart(stream, devices) {
-    live?.abort();
-    live = new AbortController();
-    speaker.stop();
-    sizes.show(null);
-    view.cameraOn(stream, devices);
-    captionLive(elements.viewfinder, {
-      caption: captionWith,
-      signal: live.signal,
-      onCaption(caption) {
-        view.live(caption);
-        announce(sentence(caption));
-      },
-      onTrouble(error) {
-        if (!(error instanceof NoCaptioner)) view.failed(trouble(error));
-      },
-    });
-  },
-  onStop() {
-    live?.abort();
-    live = null;
-    view.cameraOff();
-    if (!pictures.selected && pictures.items.length > 0) pictures.select(pictures.items.at(-1));
-    else look();
-  },
-  onDevices: view.devices,
-  onHidden: () => notify('The camera was switched off while this page was hidden.'),
-  onTrouble: (error) => tell(cameraTrouble(error)),
-});
-
-elements.camera.addEventListener('click', () => camera.toggle());
-elements.device.addEventListener('change', () => camera.start(elements.device.value));
-elements.shoot.addEventListener('click', async () => {
-  const { videoWidth: width, videoHeight: height } = elements.viewfinder;
-  const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext('2d').drawImage(elements.viewfinder, 0, 0);
-  const blob = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.9 });
-  const name = `camera ${new Date().toLocaleTimeString('sv').replaceAll(':', '-')}.jpg`;
-  pictures.add([new File([blob], name, { type: blob.type })], { select: false });
-  notify('The picture is in the list.', { brief: true });
-});
-
-// Without a network.
-
-const standing = { pageKept: false, weightsKept: false };
-
-function tellStanding() {
-  if (!captioner.loaded) view.standing('', false);
-  else if (standing.pageKept && standing.weightsKept) view.standing('Works without a network', true);
-  else view.standing('Works while you are online', false);
-}
-
-/** Milliseconds that a brief notice stays. */
-const BRIEF = 6000;
-let hiding = 0;
-
-/** Says something that belongs to no picture. `act`: what can be done about it; a `brief` notice goes by itself. */
-function notify(text, { act = null, brief = false } = {}) {
-  view.notice(text, act);
-  announce(text);
-  clearTimeout(hiding);
-  if (brief) hiding = setTimeout(hideNotice, BRIEF);
-}
-
-function hideNotice() {
-  const hadFocus = elements.notice.contains(document.activeElement);
-  elements.notice.hidden = true;
-  // Who works with the keyboard must not be thrown out of the page.
-  if (hadFocus) elements.file.focus({ preventScroll: true });
-}
-
-elements['notice-close'].addEventListener('click', hideNotice);
+// The start.
 
 keepPage({
   onReady() {
@@ -259,10 +296,13 @@ keepPage({
     tellStanding();
   },
   onUnavailable: tellStanding,
-  onUpdate: (apply) => notify('A new version of this page is here.', { act: { label: 'Use it', run: apply } }),
+  onUpdate: (apply) => notify(NOTICES.update, { act: { label: 'Use it', run: apply } }),
 });
 
-offerInstalling(elements.install);
+offerInstalling($('install'));
 
 view.idle();
 captioner.get().catch(() => {}); // told by onFailed
+
+// index.html looks for this.
+document.documentElement.dataset.started = '';

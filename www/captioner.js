@@ -8,7 +8,7 @@ const CARD = new URL('./models/soli.json', import.meta.url);
  * The page's one captioner. It is loaded when somebody asks for it, and again after a failure.
  *
  * @param {{
- *   onProgress(progress: { loaded: number, total: number }): void,
+ *   onProgress(progress: { loaded: number, total: number, elsewhere: boolean }): void,
  *   onLoaded(kept: boolean): void,
  *   onFailed(error: unknown): void,
  *   onNote(text: string): void,
@@ -18,9 +18,16 @@ export function loadCaptioner({ onProgress, onLoaded, onFailed, onNote }) {
   let loading = null;
 
   async function load() {
+    let failure = null;
     const bringing = bringWeights(CARD, { onProgress });
+    bringing.catch((error) => {
+      failure = error;
+    });
     // The captioner's worker starts in the meantime.
-    const captioner = await Captioner.load({ weights: bringing.then(({ blob }) => blob) });
+    const captioner = await Captioner.load({ weights: bringing.then(({ blob }) => blob) }).catch((error) => {
+      // What kept the weights away says more than that they did not come.
+      throw failure ?? error;
+    });
     const { blob, kept, notes } = await bringing;
     holder.loaded = true;
     onLoaded(kept);

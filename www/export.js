@@ -1,6 +1,6 @@
 /** The captions as files and texts. */
 import { confidence } from './pkg/index.js';
-import { textOf } from './wording.js';
+import { textOf, wordsSeen } from './wording.js';
 
 /** What is told of a picture, by the names of the columns. */
 function record(picture) {
@@ -14,6 +14,7 @@ function record(picture) {
     confidence: caption ? confidence(caption) : null,
     state,
     error: error?.code ?? error?.message ?? '',
+    words: wordsSeen(caption),
   };
 }
 
@@ -32,6 +33,7 @@ export function toCsv(pictures) {
 
 function cell(value) {
   if (value === null) return '';
+  if (Array.isArray(value)) return cell(value.map(({ word, probability }) => `${word} ${probability.toFixed(2)}`).join('; '));
   if (typeof value !== 'string') return String(value);
   // A spreadsheet would run a file name such as `=HYPERLINK(...)` as a formula.
   const harmless = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;

@@ -1,14 +1,20 @@
+import { filesOf } from './folders.js';
+import { NOTHING, leftOut } from './wording.js';
+
 /**
- * The ways in which pictures come to the page: chosen, dropped, pasted.
+ * The ways in which pictures come to the page: chosen, dropped, pasted. Every file is handed on, whatever it calls itself:
+ * the list says what became of each.
  *
  * @param {{
  *   input: HTMLInputElement,
  *   dropTarget: HTMLElement,
  *   onPictures(files: File[]): void,
  *   onNothing(message: string): void,
- * }} options `onNothing` gets a sentence for the user when something came that holds no file
+ *   onNote(message: string): void,
+ * }} options `onNothing` gets a sentence for the user when something came that holds no picture, `onNote` one when a
+ *   part of it was left out
  */
-export function listenForPictures({ input, dropTarget, onPictures, onNothing }) {
+export function listenForPictures({ input, dropTarget, onPictures, onNothing, onNote }) {
   input.addEventListener('change', () => {
     const files = [...input.files];
     // Emptied, so that choosing the same file again is a change again.
@@ -28,19 +34,18 @@ export function listenForPictures({ input, dropTarget, onPictures, onNothing }) 
   document.addEventListener('drop', (event) => {
     event.preventDefault();
     mark(false);
-    take(event.dataTransfer, 'That was not a file. Save the picture first, then drop the file here.');
+    take(event.dataTransfer, NOTHING.drop);
   });
   document.addEventListener('paste', (event) => {
     // Words that are pasted into a text field are meant for it.
     if (event.target.closest?.('textarea, input')) return;
-    take(event.clipboardData, 'There is no picture on the clipboard.');
+    take(event.clipboardData, NOTHING.paste);
   });
 
-  function take(transfer, otherwise) {
-    const files = [...(transfer?.files ?? [])];
-    const pictures = files.filter(({ type }) => type.startsWith('image/'));
-    // Files of which none calls itself a picture are tried all the same: the list says what became of each.
-    if (files.length > 0) onPictures(pictures.length > 0 ? pictures : files);
-    else onNothing(otherwise);
+  async function take(transfer, otherwise) {
+    const { files, folders, others } = await filesOf(transfer);
+    if (files.length > 0) onPictures(files);
+    else onNothing(folders > 0 ? NOTHING.folder : otherwise);
+    if (files.length > 0 && others > 0) onNote(leftOut(others));
   }
 }

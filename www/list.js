@@ -1,6 +1,6 @@
 /** The pictures as a list that fills in: one row each, with what can be done about it. */
 import { editText, focusAgain } from './editor.js';
-import { STATES, captionOf, progress, textOf, trouble } from './wording.js';
+import { STATES, captionOf, progress, sees, textOf, trouble } from './wording.js';
 
 /**
  * @param {{ section: HTMLElement, heading: HTMLElement, count: HTMLElement, rows: HTMLElement, cancelAll: HTMLElement }} elements
@@ -66,7 +66,8 @@ function createRow(picture, pictures, onCopy) {
   const name = Object.assign(document.createElement('p'), { className: 'row-name', textContent: picture.name });
   const words = Object.assign(document.createElement('p'), { className: 'row-caption' });
   const text = Object.assign(document.createElement('div'), { className: 'row-text' });
-  text.append(name, words);
+  const seen = Object.assign(document.createElement('p'), { className: 'row-sees' });
+  text.append(name, words, seen);
 
   const of = `of ${picture.name}`;
   const buttons = {
@@ -92,7 +93,9 @@ function createRow(picture, pictures, onCopy) {
       const { state } = picture;
       element.dataset.state = state;
       if (state === 'done') words.textContent = captionOf(picture);
-      else words.textContent = state === 'failed' ? trouble(picture.error) : STATES[state];
+      else words.textContent = state === 'failed' ? trouble(picture.error, picture.name) : STATES[state];
+      seen.textContent = state === 'done' ? sees(picture.caption) : '';
+      seen.hidden = seen.textContent === '';
       const focused = document.activeElement;
       buttons.cancel.hidden = state !== 'waiting' && state !== 'working';
       buttons.retry.hidden = state !== 'failed' && state !== 'cancelled';

@@ -1,3 +1,5 @@
+import { sampleTrouble } from './wording.js';
+
 /** The bundled photographs; photos/SOURCES.md names their sources. */
 const SAMPLES = [
   { file: './photos/cat.jpg', alt: 'Sample: a cat', credit: 'Stefan van der Walt, CC0' },
@@ -9,7 +11,7 @@ const SAMPLES = [
  * Fills a list with one button a photograph.
  *
  * @param {HTMLUListElement} list
- * @param {{ onPicture(file: File): void, onTrouble(error: Error): void }} listener
+ * @param {{ onPicture(file: File): void, onTrouble(message: string): void }} listener
  */
 export function listSamples(list, { onPicture, onTrouble }) {
   for (const { file, alt, credit } of SAMPLES) {
@@ -19,10 +21,12 @@ export function listSamples(list, { onPicture, onTrouble }) {
     button.addEventListener('click', async () => {
       try {
         const response = await fetch(image.src);
-        if (!response.ok) throw new Error(`the server answered ${response.status} for ${file}`);
-        onPicture(new File([await response.blob()], file.split('/').at(-1), { type: 'image/jpeg' }));
-      } catch (error) {
-        onTrouble(error);
+        const blob = await response.blob();
+        // An error page is no photograph, whatever its status.
+        if (!response.ok || !blob.type.startsWith('image/')) throw new Error(`${file} did not come`);
+        onPicture(new File([blob], file.split('/').at(-1), { type: blob.type }));
+      } catch {
+        onTrouble(sampleTrouble());
       }
     });
     const item = document.createElement('li');

@@ -3,6 +3,7 @@
  */
 import { sentence } from './pkg/index.js';
 import { SIDES, pixelsOf, shrink } from './shrink.js';
+import { NOTICES } from './wording.js';
 
 /**
  * @param {{ section: HTMLElement, slider: HTMLInputElement, output: HTMLOutputElement, list: HTMLElement }} elements
@@ -70,7 +71,7 @@ export function createSizes({ section, slider, output, list }, { caption, onShru
         const next = missing.includes(side()) ? side() : missing[0];
         const { data, width, height } = shrink(mine.pixels, next);
         const made = await caption(new ImageData(data, width, height), { signal: mine.stop.signal });
-        mine.captions.set(next, sentence(made) || 'No words.');
+        mine.captions.set(next, sentence(made) || NOTICES.noWords);
         if (current !== mine) return;
         mark();
         if (next === side()) onCaption(mine.captions.get(next));

@@ -2,12 +2,13 @@
  * The service worker: keeps every file of the page, so that it opens without a network. The weights are not its business
  * (weights.js keeps them). A version is complete or not there at all: each file is checked against its hash.
  */
-importScripts('./precache.js');
+importScripts(trusted('./precache.js'));
 
 const PREFIX = 'soli-page-';
-const CACHE = PREFIX + self.PRECACHE.version;
+const PLAIN = self.location.search === '?plain';
+const CACHE = `${PREFIX}${self.PRECACHE.version}${PLAIN ? '-plain' : ''}`;
 /** The WebAssembly module that this browser does not use: see offline.js. */
-const UNUSED = self.location.search === '?plain' ? '/soli_bg.wasm' : '/soli_plain_bg.wasm';
+const UNUSED = PLAIN ? '/soli_bg.wasm' : '/soli_plain_bg.wasm';
 const FILES = new Map(
   Object.entries(self.PRECACHE.files)
     .filter(([path]) => !path.endsWith(UNUSED))
@@ -15,11 +16,31 @@ const FILES = new Map(
 );
 const START = new URL('./', self.location).href;
 
+/** Media types by the end of the name; the first is what a file gets that came with another. */
+const TYPES = {
+  '/': ['text/html'],
+  css: ['text/css'],
+  jpg: ['image/jpeg'],
+  js: ['text/javascript', 'application/javascript'],
+  json: ['application/json'],
+  png: ['image/png'],
+  svg: ['image/svg+xml'],
+  wasm: ['application/wasm'],
+  webmanifest: ['application/manifest+json', 'application/json'],
+};
+/** What describes the way of an answer to here, and not the file. A cache refuses some values of `vary`. */
+const OF_THE_WAY = ['content-encoding', 'content-length', 'content-range', 'content-disposition', 'vary', 'refresh'];
+
 self.addEventListener('install', (event) => event.waitUntil(fill()));
 self.addEventListener('activate', (event) => event.waitUntil(takeOver()));
 self.addEventListener('message', ({ data }) => {
   if (data === 'take over') self.skipWaiting();
 });
+
+/** A host with `require-trusted-types-for 'script'` says that of this script too. */
+function trusted(address) {
+  return self.trustedTypes?.createPolicy('soli-page', { createScriptURL: () => address }).createScriptURL('') ?? address;
+}
 
 async function fill() {
   const cache = await caches.open(CACHE);
@@ -27,14 +48,27 @@ async function fill() {
     await Promise.all(
       [...FILES].map(async ([address, integrity]) => {
         const response = await fetch(address, { integrity, cache: 'no-cache' });
-        if (!response.ok) throw new Error(`the server answered ${response.status} for ${address}`);
-        await cache.put(address, response);
+        if (response.status !== 200) throw new Error(`the server answered ${response.status} for ${address}`);
+        await cache.put(address, await plain(response, address));
       }),
     );
   } catch (error) {
     await caches.delete(CACHE);
     throw error;
   }
+}
+
+/**
+ * The same bytes as an answer that can be used for everything: one that came by a redirection (which is none for a
+ * navigation), from another host or with a wrong type has the marks of its way.
+ */
+async function plain(response, address) {
+  const headers = new Headers(response.headers);
+  for (const name of OF_THE_WAY) headers.delete(name);
+  const types = TYPES[/[^./]*$/.exec(address)[0] || '/'] ?? [];
+  const type = headers.get('content-type')?.split(';')[0].trim().toLowerCase();
+  if (types.length > 0 && !types.includes(type)) headers.set('content-type', types[0]);
+  return new Response(await response.blob(), { headers });
 }
 
 async function takeOver() {

@@ -1,106 +1,220 @@
 /**
  * Brings the weights: from this device if they are kept here, else from the page's host, checked by their SHA-256 in both
  * cases. They are kept in pieces, each stored as soon as it is complete: what was loaded before an interruption
- * is not loaded again.
+ * is not loaded again. Of several tabs one loads, and the others wait for it.
  */
-import { SoliError } from './pkg/index.js';
+import { LoadError } from './load-error.js';
+import { takeTurns, whenNobodyWorks } from './turns.js';
+import { PIECE, openStore, sizeAt } from './weights-store.js';
 
-const CACHE = 'soli-weights';
-const PIECE = 1 << 20;
+/** Milliseconds without a byte after which a download has failed. */
+const STALL = 60_000;
+
+const TURN = 'soli-weights';
 
 /**
  * @param {URL} card address of the JSON file that names the weights' file, size and hash (see xtask/page.mjs)
- * @param {{ onProgress?(progress: { loaded: number, total: number }): void, signal?: AbortSignal }} [options]
+ * @param {{ onProgress?(progress: { loaded: number, total: number, elsewhere: boolean }): void, signal?: AbortSignal, stall?: number }} [options]
+ *   `elsewhere`: another tab loads them; `stall`: milliseconds without a byte after which to give up
  * @returns {Promise<{ blob: Blob, kept: boolean, notes: Set<'damaged' | 'no-room' | 'no-store'> }>} `kept`: they are here
  *   the next time too; `notes`: what the user should know
+ * @throws {LoadError}
  */
-export async function bringWeights(card, { onProgress, signal } = {}) {
-  const wanted = await readCard(card, signal);
+export async function bringWeights(card, { onProgress, signal, stall = STALL } = {}) {
+  const wanted = await readCard(card, { signal, stall });
   const notes = new Set();
   const store = await openStore(wanted, notes);
-  // The second round is for what was kept damaged, or arrived so.
-  for (let round = 1; round <= 2; round += 1) {
-    const blob = await complete(wanted, store, { onProgress, signal });
+  const done = (blob) => ({ blob, kept: store.kept, notes });
+
+  const parts = await store.pieces();
+  if (!parts.includes(null)) {
+    onProgress?.({ loaded: wanted.bytes, total: wanted.bytes, elsewhere: false });
+    const blob = new Blob(parts);
     if (await isGenuine(blob, wanted)) {
-      await store.tidy();
-      return { blob, kept: store.kept, notes };
+      await whenNobodyWorks(TURN, () => store.tidy());
+      return done(blob);
     }
-    notes.add('damaged');
-    await store.forget();
   }
-  throw new SoliError('invalid-weights', 'the weights arrived damaged, twice: their SHA-256 is not the expected one');
+
+  async function load(tell) {
+    const told = (loaded) => {
+      const progress = { loaded, total: wanted.bytes };
+      onProgress?.({ ...progress, elsewhere: false });
+      tell?.({ ...progress, sha256: wanted.sha256 });
+    };
+    // The second round is for what was kept damaged, or arrived so.
+    for (let round = 1; round <= 2; round += 1) {
+      const blob = await complete(wanted, store, { told, signal, stall });
+      if (await isGenuine(blob, wanted)) {
+        await store.tidy();
+        return done(blob);
+      }
+      notes.add('damaged');
+      await store.forget();
+    }
+    throw new LoadError('damaged', 'the weights arrived damaged, twice: their SHA-256 is not the expected one');
+  }
+
+  // Tabs that keep nothing have nothing to wait for.
+  if (!store.kept) return load();
+  return takeTurns(TURN, load, {
+    signal,
+    // Longer than a download may stall, so that the tab at work gives up first.
+    patience: stall * 1.5,
+    onElsewhere({ loaded, total, sha256 }) {
+      if (sha256 === wanted.sha256) onProgress?.({ loaded, total, elsewhere: true });
+    },
+  });
 }
 
-async function readCard(address, signal) {
-  const response = await ask(address, { signal });
-  const { file, bytes, sha256 } = await response.json();
-  const url = new URL(file, address);
-  // Another name for every version: a cache on the way cannot answer with an old file.
-  url.searchParams.set('sha256', sha256);
-  return { url, bytes, sha256 };
+async function readCard(address, { signal, stall }) {
+  return request(address, { signal, stall }, async (response, watch) => {
+    if (response.status !== 200) throw refused(response, address);
+    let card = null;
+    try {
+      card = await watch(response.json());
+    } catch (error) {
+      if (error instanceof LoadError) throw error;
+      if (!(error instanceof SyntaxError)) throw brokeOff(address, error);
+    }
+    const { file, bytes, sha256 } = card ?? {};
+    if (typeof file !== 'string' || !Number.isSafeInteger(bytes) || bytes < 1 || !/^[0-9a-f]{64}$/.test(sha256)) {
+      throw new LoadError('wrong-answer', `${address} is not the card of the weights`);
+    }
+    const url = new URL(file, address);
+    // Another name for every version: a cache on the way cannot answer with an old file.
+    url.searchParams.set('sha256', sha256);
+    return { url, bytes, sha256 };
+  });
 }
 
 /** What is kept, and the rest from the host. */
-async function complete({ url, bytes }, store, { onProgress, signal }) {
-  let parts = await store.pieces();
-  let loaded = sizeOf(parts);
-  onProgress?.({ loaded, total: bytes });
-  if (loaded === bytes) return new Blob(parts);
+async function complete({ url, bytes }, store, { told, signal, stall }) {
+  const parts = await store.pieces();
+  const loaded = () => parts.reduce((sum, part) => sum + (part?.size ?? 0), 0);
+  told(loaded());
 
-  const response = await ask(url, { signal, cache: 'no-store', headers: loaded > 0 ? { range: `bytes=${loaded}-` } : {} });
-  if (loaded > 0 && !continues(response, loaded)) {
-    // The host does not know ranges, or has less than we: from the start.
-    await store.forget();
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      return complete({ url, bytes }, store, { onProgress, signal });
+  let wholeOnly = false;
+  for (let first = parts.indexOf(null); first >= 0; first = parts.indexOf(null)) {
+    const next = parts.findIndex((part, place) => place > first && part !== null);
+    const range = wholeOnly ? null : { from: first * PIECE, to: next < 0 ? bytes : next * PIECE };
+    const isRest = await receive(url, bytes, range, { signal, stall }, {
+      onPiece(place, blob) {
+        parts[place] = blob;
+        return store.put(place, blob);
+      },
+      onBytes: (more) => told(Math.min(loaded() + more, bytes)),
+    });
+    if (!isRest) {
+      // The host does not continue where we stopped: from the start, in one go.
+      wholeOnly = true;
+      parts.fill(null);
+      await store.forget();
     }
-    parts = [];
-    loaded = 0;
   }
+  return new Blob(parts);
+}
 
-  const reader = response.body.getReader();
-  let piece = [];
-  try {
+/**
+ * Asks for a range (null: for everything) and cuts what comes into pieces.
+ *
+ * @returns {Promise<boolean>} false: the host has nothing there, and has to be asked for the whole
+ */
+function receive(url, bytes, range, { signal, stall }, { onPiece, onBytes }) {
+  const headers = {};
+  if (range && range.to < bytes) headers.range = `bytes=${range.from}-${range.to - 1}`;
+  else if (range?.from > 0) headers.range = `bytes=${range.from}-`;
+
+  return request(url, { signal, stall, cache: 'no-store', headers }, async (response, watch) => {
+    let { from, to } = range ?? { from: 0, to: bytes };
+    if (response.status === 200) {
+      [from, to] = [0, bytes];
+      refuseOther(response, bytes, url);
+    } else if (response.status === 206 && headers.range) {
+      if (!response.headers.get('content-range')?.startsWith(`bytes ${from}-`)) return false;
+    } else if (response.status === 416 && headers.range) return false;
+    else throw refused(response, url);
+
+    const reader = response.body.getReader();
+    let chunks = [];
+    let inPiece = 0;
+    let position = from;
     for (;;) {
-      const { done, value } = await reader.read();
-      signal?.throwIfAborted();
-      if (value) {
-        piece.push(value);
-        loaded += value.byteLength;
-        onProgress?.({ loaded, total: bytes });
+      const { done, value } = await watch(reader.read()).catch((error) => {
+        throw error instanceof LoadError ? error : brokeOff(url, error);
+      });
+      if (done) break;
+      if (position + value.byteLength > to) throw new LoadError('wrong-answer', `${url} is longer than it should be`);
+      for (let rest = value; rest.byteLength > 0; ) {
+        const place = Math.floor(position / PIECE);
+        const taken = rest.subarray(0, sizeAt(place, bytes) - inPiece);
+        rest = rest.subarray(taken.byteLength);
+        chunks.push(taken);
+        inPiece += taken.byteLength;
+        position += taken.byteLength;
+        if (inPiece < sizeAt(place, bytes)) continue;
+        const piece = new Blob(chunks);
+        [chunks, inPiece] = [[], 0];
+        await onPiece(place, piece);
       }
-      if (piece.length > 0 && (done || sizeOf(piece) >= PIECE)) {
-        const blob = new Blob(piece);
-        piece = [];
-        parts.push(blob);
-        await store.add(blob);
-      }
-      if (done) return new Blob(parts);
+      onBytes(inPiece);
     }
+    if (position < to) throw brokeOff(url, new Error(`${to - position} bytes are missing`));
+    return true;
+  });
+}
+
+/** A web page, or a file of another length, must not pass for the weights, whatever its status. */
+function refuseOther(response, expected, url) {
+  const type = response.headers.get('content-type') ?? '';
+  const length = response.headers.get('content-encoding') ? null : response.headers.get('content-length');
+  if (/html|xml|json/.test(type) || (length !== null && Number(length) !== expected)) {
+    throw new LoadError('wrong-answer', `${url} gave ${type || 'something'} of ${length ?? 'unknown'} bytes, not weights of ${expected}`);
+  }
+}
+
+/**
+ * Fetches, and hands the response to `use` together with `watch`, which has every promise of more end after `stall`
+ * milliseconds; the caller's signal ends it too.
+ */
+async function request(url, { signal, stall, ...options }, use) {
+  const stop = new AbortController();
+  const onAbort = () => stop.abort(signal.reason);
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', onAbort);
+  async function watch(promise) {
+    let timer;
+    const stalled = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new LoadError('stalled', `nothing came from ${url} for ${stall} ms`)), stall);
+    });
+    try {
+      return await Promise.race([promise, stalled]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+  try {
+    const response = await watch(fetch(url, { ...options, signal: stop.signal })).catch((error) => {
+      if (error instanceof LoadError) throw error;
+      throw new LoadError('unreachable', `${url} could not be fetched: ${error.message}`, { cause: error });
+    });
+    return await use(response, watch);
   } catch (error) {
     signal?.throwIfAborted();
-    throw new SoliError('fetch-failed', `the weights broke off after ${loaded} bytes: ${error.message}`, { cause: error });
+    throw error;
+  } finally {
+    // Whatever was not read is not wanted any more.
+    stop.abort();
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 
-function continues(response, loaded) {
-  return response.status === 206 && response.headers.get('content-range')?.startsWith(`bytes ${loaded}-`);
+function refused(response, url) {
+  return new LoadError('refused', `the server answered ${response.status} for ${url}`);
 }
 
-async function ask(address, options) {
-  let response;
-  try {
-    response = await fetch(address, options);
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    throw new SoliError('fetch-failed', `${address} could not be fetched: ${error.message}`, { cause: error });
-  }
-  // 416: less is there than we asked to continue from.
-  if (!response.ok && response.status !== 416) {
-    throw new SoliError('fetch-failed', `the server answered ${response.status} for ${address}`);
-  }
-  return response;
+function brokeOff(url, error) {
+  return new LoadError('broke-off', `${url} broke off: ${error.message}`, { cause: error });
 }
 
 async function isGenuine(blob, { bytes, sha256 }) {
@@ -109,58 +223,4 @@ async function isGenuine(blob, { bytes, sha256 }) {
   if (!globalThis.crypto?.subtle) return true;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()));
   return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
-}
-
-const sizeOf = (parts) => parts.reduce((sum, part) => sum + (part.size ?? part.byteLength), 0);
-
-/**
- * The pieces of one version in the Cache API. Where nothing can be kept, or no more, it gives what it has and takes
- * nothing: the page works all the same.
- */
-async function openStore({ url, sha256 }, notes) {
-  let cache = null;
-  try {
-    cache = await caches.open(CACHE);
-  } catch {
-    notes.add('no-store'); // no secure address, or a private window
-  }
-  let count = 0;
-  const address = (place) => `${url.href}&piece=${place}`;
-
-  return {
-    get kept() {
-      return cache !== null;
-    },
-    async pieces() {
-      const blobs = [];
-      for (;;) {
-        const response = await cache?.match(address(blobs.length));
-        if (!response) break;
-        blobs.push(await response.blob());
-      }
-      count = blobs.length;
-      return blobs;
-    },
-    async add(blob) {
-      try {
-        await cache?.put(address(count), new Response(blob));
-        count += 1;
-      } catch (error) {
-        // What cannot be kept whole is not worth its room.
-        notes.add(error.name === 'QuotaExceededError' ? 'no-room' : 'no-store');
-        await this.forget().catch(() => {});
-        cache = null;
-      }
-    },
-    async forget() {
-      for (const request of (await cache?.keys()) ?? []) await cache.delete(request);
-      count = 0;
-    },
-    /** Removes other versions. */
-    async tidy() {
-      for (const request of (await cache?.keys()) ?? []) {
-        if (!request.url.includes(sha256)) await cache.delete(request);
-      }
-    },
-  };
 }

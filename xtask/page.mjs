@@ -25,6 +25,21 @@ export async function weightsCard(root = ROOT) {
   return `${JSON.stringify({ file, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') })}\n`;
 }
 
+/**
+ * Throws if the policy of index.html does not allow its own script: browsers would leave it out without a word to anybody.
+ *
+ * @param {string} page the text of index.html
+ */
+export function checkPolicy(page) {
+  const script = /<script>([^]*?)<\/script>/.exec(page)?.[1];
+  if (script === undefined) return;
+  const hash = `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
+  const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(page)?.[1] ?? '';
+  if (!policy.includes(hash)) {
+    throw new Error(`www/index.html: its script was changed; write ${hash} into script-src of its Content-Security-Policy`);
+  }
+}
+
 /** The text of precache.js. */
 export async function precache(root = ROOT) {
   const files = {};
@@ -56,6 +71,7 @@ async function list(folder) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  checkPolicy(await readFile(join(ROOT, 'www', 'index.html'), 'utf8'));
   await writeFile(join(ROOT, 'www', 'models', 'soli.json'), await weightsCard());
   await writeFile(join(ROOT, 'www', 'precache.js'), await precache());
 }

@@ -96,8 +96,9 @@ describe('axe finds nothing', () => {
       await resultOf(page, () => page.click('#camera'));
       await page.evaluate(async () => {
         window.dispatchEvent(new Event('beforeinstallprompt'));
-        const { view } = await import(new URL('view.js', document.baseURI).href);
-        view.notice('A new version of this page is here.', { label: 'Use it', run: () => {} });
+        document.getElementById('notice-text').textContent = 'A new version of this page is here.';
+        Object.assign(document.getElementById('notice-act'), { textContent: 'Use it', hidden: false });
+        document.getElementById('notice').hidden = false;
       });
       assert.ok((await page.isVisible('#install')) && (await page.isVisible('#notice-act')));
       await look(page);

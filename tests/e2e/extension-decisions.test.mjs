@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { isFileName, judge, LEAST_SIDE, LONGEST_RATIO } from '../../extension/src/content/eligibility.js';
+import { isFileName, judge, LEAST_SIDE, LONGEST_RATIO } from '../../pkg/eligibility.js';
 import { NearestFirst } from '../../extension/src/content/queue.js';
 import { isSaving } from '../../extension/src/engine/power.js';
 import { UNSURE_BELOW } from '../../pkg/index.js';
@@ -14,6 +14,7 @@ import { LANGUAGES, translator } from '../../extension/src/shared/words.js';
 const PHOTO = Object.freeze({
   kind: 'img',
   alt: null,
+  machine: false,
   name: '',
   role: '',
   ariaHidden: false,
@@ -33,6 +34,7 @@ describe('which pictures', () => {
     ['no alt attribute', {}, 'write', 'no-alt'],
     ['an empty alt', { alt: '' }, 'leave', 'decorative'],
     ['an alt of spaces', { alt: ' \n' }, 'leave', 'decorative'],
+    ['a text that soli wrote', { alt: 'A beach.', machine: true }, 'leave', 'machine'],
     ['a person’s text', { alt: 'A beach at dawn' }, 'leave', 'person'],
     ['a file name as text', { alt: 'beach.jpg' }, 'leave', 'file-name'],
     ['role="presentation"', { role: 'presentation' }, 'leave', 'decorative'],

@@ -15,16 +15,19 @@ export const photos = ['cat.jpg', 'astronaut.jpg', 'coffee.jpg'].map((name) => P
 export const PATIENCE = 120_000;
 
 /** The page as `SOLI_URL` serves it, or served from the checkout. */
-export async function site(doctored) {
+export async function site(doctored, headers) {
   const given = process.env.SOLI_URL;
-  if (given && !doctored) return { url: given, origin: new URL(given).origin, close: async () => {} };
-  return serve(doctored);
+  if (given && !doctored && !headers) return { url: given, origin: new URL(given).origin, close: async () => {} };
+  return serve(doctored, { headers });
 }
 
-/** A browser, a server, and pages that fail the test when the page throws. */
-export async function open({ doctored, args } = {}) {
-  const [server, browser] = await Promise.all([site(doctored), launchChromium({ args })]);
+/**
+ * A browser (or the one that is given, which stays open), a server, and pages that fail the test when the page throws.
+ */
+export async function open({ doctored, headers, args, browser: given } = {}) {
+  const [server, browser] = await Promise.all([site(doctored, headers), given ?? launchChromium({ args })]);
   const faults = [];
+  const contexts = [];
   return {
     ...server,
     closeServer: server.close,
@@ -33,6 +36,7 @@ export async function open({ doctored, args } = {}) {
     /** Without the service worker unless asked for: it would answer in the place of a doctored server. */
     async page(options = {}, prepare = async () => {}) {
       const context = await browser.newContext({ serviceWorkers: 'block', ...options });
+      contexts.push(context);
       context.setDefaultTimeout(PATIENCE);
       const page = await context.newPage();
       page.on('pageerror', (error) => faults.push(String(error)));
@@ -69,7 +73,8 @@ export async function open({ doctored, args } = {}) {
       return page;
     },
     async close() {
-      await browser.close();
+      if (given) await Promise.all(contexts.map((context) => context.close()));
+      else await browser.close();
       await server.close();
     },
   };

@@ -48,7 +48,7 @@ describe('the package in Node', () => {
     const program = `
       import { readFile } from 'node:fs/promises';
       import { Captioner } from '../../pkg/index.js';
-      import { moduleAddress } from '../../pkg/instructions.js';
+      import { moduleAddress } from '../../pkg/addresses.js';
       const soli = await Captioner.load({ weights: await readFile('../../www/models/soli.safetensors'), warmUp: false });
       const data = await readFile('../fixtures/cat_96x64.rgba');
       const caption = await soli.caption({ data, width: 96, height: 64 });

@@ -133,9 +133,10 @@ async function states() {
   await served.browser.close();
 
   const update = await small('dark');
-  await update.evaluate(async () => {
-    const { view } = await import(new URL('view.js', document.baseURI).href);
-    view.notice('A new version of this page is here.', { label: 'Use it', run: () => {} });
+  await update.evaluate(() => {
+    document.getElementById('notice-text').textContent = 'A new version of this page is here.';
+    Object.assign(document.getElementById('notice-act'), { textContent: 'Use it', hidden: false });
+    document.getElementById('notice').hidden = false;
     window.dispatchEvent(new Event('beforeinstallprompt'));
   });
   await shoot(update, 'an update, and installing');

@@ -12,7 +12,7 @@ use soli::encoder::fold_batch_norm;
 /// # Errors
 /// If a convolution has only a part of its BatchNorm, or shapes do not fit.
 pub fn fold(mut tensors: HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
-    tensors.retain(|name, _| !name.starts_with(crate::concepts::PREFIX));
+    tensors.retain(|name, _| !name.starts_with(crate::concepts::FOLDS_PREFIX));
     // Layer norms have gamma and beta too, but no running statistics.
     let convolutions: Vec<String> =
         tensors.keys().filter_map(|name| Some(name.strip_suffix(".norm.mean")?.to_owned())).collect();

@@ -51,9 +51,13 @@ fn one_candle_thread() {
 
 fn main() -> ExitCode {
     one_candle_thread();
+    let verb = Cli::parse().verb;
+    // A stream of pictures of all sizes must give its memory back, and its threads need an arena each.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    keep_memory();
-    let result = match Cli::parse().verb {
+    if !matches!(verb, Verb::Caption(_)) {
+        keep_memory();
+    }
+    let result = match verb {
         Verb::Bench(bench) => bench.run(),
         Verb::Caption(caption) => caption.run(),
         Verb::Eval(eval) => eval.run(),

@@ -60,7 +60,7 @@ pub fn is_trunk(name: &str) -> bool {
 
 /// Whether a parameter belongs to the classifiers that find words.
 pub fn is_classifier(name: &str) -> bool {
-    ["concepts.norm.", "concepts.hidden.", "concepts.output.", crate::concepts::PREFIX]
+    ["concepts.norm.", "concepts.hidden.", "concepts.output.", crate::concepts::FOLDS_PREFIX]
         .iter()
         .any(|prefix| name.starts_with(prefix))
 }

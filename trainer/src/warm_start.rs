@@ -9,6 +9,7 @@ use soli::vocab::{SPECIAL_TOKENS, Vocabulary, VocabularyError};
 use soli::weights::Weights;
 
 use crate::backbone::identity_norm;
+use crate::concepts::{FOLDS, FOLDS_PREFIX};
 use crate::config::Recipe;
 use crate::fold::fold;
 use crate::optimiser::is_trunk;
@@ -55,6 +56,16 @@ pub fn load(parameters: &Parameters, weights: &Weights) -> Result<()> {
                     tensor.clone()
                 };
                 values.insert(name.clone(), value);
+            }
+        }
+    }
+    // The classifiers that training alone needs begin as the head's: none of them has seen a picture of the new data.
+    for fold in 0..FOLDS {
+        for part in
+            ["norm.gamma", "norm.beta", "hidden.weight", "hidden.bias", "output.weight", "output.bias"]
+        {
+            if let Some(value) = values.get(&format!("concepts.{part}")).cloned() {
+                values.insert(format!("{FOLDS_PREFIX}{fold}.{part}"), value);
             }
         }
     }
@@ -131,6 +142,36 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+
+    #[test]
+    fn classifiers_begin_as_the_heads() {
+        let config: soli::config::ModelConfig = serde_json::from_str(
+            r#"{"encoder": {"input_side": 32}, "decoder": {"layers": 1, "width": 8, "heads": 1, "ffn_width": 8, "max_tokens": 4,
+                "vocab_size": 6}, "concepts": {"most": 3, "rank": 8, "read": 2, "tokens": [3, 5]}}"#,
+        )
+        .unwrap();
+        let network = |seed| {
+            let parameters = Parameters::new(seed);
+            crate::stages::build(&parameters, &config).unwrap();
+            parameters
+        };
+        let weights = Weights {
+            config: config.clone(),
+            vocabulary: Vocabulary::new(["a", "b", "c"].map(str::to_owned).to_vec()).unwrap(),
+            provenance: Default::default(),
+            confidence: None,
+            tensors: fold(network(1).values().unwrap()).unwrap(),
+        };
+        let parameters = network(2);
+        load(&parameters, &weights).unwrap();
+        let values = parameters.values().unwrap();
+        let of = |name: &str| values[name].flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        for fold in 0..FOLDS {
+            for part in ["hidden.weight", "output.weight", "output.bias", "norm.gamma"] {
+                assert_eq!(of(&format!("folds.{fold}.{part}")), of(&format!("concepts.{part}")), "{part}");
+            }
+        }
+    }
 
     #[test]
     fn a_grid_is_interpolated_between_centres() -> candle_core::Result<()> {

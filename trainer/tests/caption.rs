@@ -1,41 +1,13 @@
 //! `soli caption` as a user runs it, with weights that were never trained.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use candle_core::{Device, Tensor};
+use common::weights_file;
 use serde_json::Value;
-use soli::config::ModelConfig;
-use soli::model::expected_tensors;
-use soli::vocab::Vocabulary;
-use soli::weights::{Precision, Provenance, Weights};
 use tempfile::TempDir;
-
-fn weights_file(folder: &Path) -> PathBuf {
-    let config: ModelConfig = serde_json::from_str(
-        r#"{"encoder": {"input_side": 32}, "decoder": {"layers": 1, "width": 16, "heads": 2, "ffn_width": 32,
-            "max_tokens": 6, "vocab_size": 8}}"#,
-    )
-    .unwrap();
-    let mut state = 9u64;
-    let mut value = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    let tensor = |(name, shape): (String, Vec<usize>)| {
-        let size = 1.0 / (shape[0] as f32).sqrt();
-        let values: Vec<f32> = (0..shape.iter().product()).map(|_| value() * size).collect();
-        (name, Tensor::from_vec(values, shape, &Device::Cpu).unwrap())
-    };
-    let tensors = expected_tensors(&config).unwrap().into_iter().map(tensor).collect();
-    let words = ["a", "dog", "runs", "far", "."].map(String::from).to_vec();
-    let vocabulary = Vocabulary::new(words).unwrap();
-    let weights =
-        Weights { config, vocabulary, provenance: Provenance::default(), confidence: None, tensors };
-    let path = folder.join("random.safetensors");
-    std::fs::write(&path, weights.to_bytes(Precision::Int8).unwrap()).unwrap();
-    path
-}
 
 fn photo(folder: &Path, name: &str) -> PathBuf {
     let path = folder.join(name);

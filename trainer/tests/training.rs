@@ -24,6 +24,7 @@ use soli_trainer::optimiser::{is_classifier, is_statistic, is_trunk, warmup_cosi
 use soli_trainer::parameters::Parameters;
 use soli_trainer::stages::captions::CaptionStage;
 use soli_trainer::stages::joint::{CaptionsOn, JointStage};
+use soli_trainer::stages::reading::Reader;
 use soli_trainer::stages::{self, captions, joint, scst};
 
 const RECIPE: &str = r#"
@@ -270,6 +271,10 @@ impl Tiny {
     }
 }
 
+fn reader(tiny: &Tiny) -> Reader<'_> {
+    Reader { model: &tiny.model, folds: tiny.folds.as_ref() }
+}
+
 /// The pictures of [`Tiny`] networks, until the tests end.
 static TINY_FOLDERS: Mutex<Vec<tempfile::TempDir>> = Mutex::new(Vec::new());
 
@@ -301,7 +306,7 @@ fn every_trainable_variable_gets_a_gradient() {
 
     let references = scst::References::new(&tiny.examples);
     let (loss, [reward, entropy]) =
-        scst::loss(&tiny.model, config, &batch, scst, &references, None, false, 3).unwrap();
+        scst::loss(reader(&tiny), config, &batch, scst, &references, false, 3).unwrap();
     tiny.check("self-critical", &loss, |_| true);
     assert!((0.0..=10.0).contains(&reward) && entropy > 0.0);
 
@@ -362,8 +367,7 @@ fn every_variable_of_a_network_that_reads_words_gets_a_gradient() {
     tiny.check("captions on a fixed head", &loss, |name| !is_trunk(name) && !is_classifier(name));
 
     let references = scst::References::new(&tiny.examples);
-    let (loss, _) =
-        scst::loss(&tiny.model, config, &batch, scst, &references, Some(folds), false, 3).unwrap();
+    let (loss, _) = scst::loss(reader(&tiny), config, &batch, scst, &references, false, 3).unwrap();
     tiny.check("self-critical with words", &loss, |name| {
         !is_classifier(name) && !name.starts_with("concepts.head.")
     });

@@ -12,7 +12,7 @@ use crate::paths;
 pub fn run() -> Result<()> {
     Cmd::new("node")
         .arg(paths::root().join("xtask").join("page.mjs"))
-        .fix("it needs Node 20 or newer and the weights in www/models/soli.safetensors")
+        .fix("it needs Node 20.19 or newer and the weights in www/models/soli.safetensors")
         .output()
         .map(drop)
 }

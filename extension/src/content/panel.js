@@ -4,9 +4,10 @@
  * It lies in a closed shadow tree that the page's scripts cannot look into, and hears only real clicks.
  */
 import { copy } from './copy.js';
+import { keepOnTop } from './panel-place.js';
 import { applyStyle } from './panel-style.js';
 import { canSpeak, hush, speak } from './speech.js';
-import { CAPTION_LANGUAGE } from './wording.js';
+import { CAPTION_LANGUAGE } from '../../../pkg/mark.js';
 
 /** Why a description is offered instead of written; all others are offered because they were asked for. */
 const NOTES = new Set(['functional', 'draft', 'poster', 'canvas', 'background']);
@@ -70,11 +71,24 @@ export function createPanel({ t, language, act }) {
   root.append(section, ring);
   applyStyle(root);
 
-  // A page's own shortcuts are not meant by what is typed here.
-  for (const type of ['keydown', 'keyup', 'keypress']) {
+  const place = keepOnTop(host, {
+    /** Moves the focus into the panel; false where the browser does not let it. */
+    takeFocus() {
+      title.focus({ preventScroll: true });
+      return root.activeElement === title;
+    },
+    /** What has the focus in the panel, if it has it. */
+    focused: () => root.activeElement,
+  });
+  // A page's own shortcuts are not meant by what is typed here, nor does a click here mean to leave a dialog of the
+  // page, nor does the focus have to be brought back into it.
+  for (const type of ['keydown', 'keyup', 'keypress', 'click', 'mousedown', 'mouseup', 'pointerdown', 'pointerup', 'focusin', 'focusout']) {
     host.addEventListener(type, (event) => {
       event.stopPropagation();
-      if (type === 'keydown' && event.key === 'Escape') close();
+      if (type !== 'keydown' || event.key !== 'Escape') return;
+      // Otherwise it closes the page's dialog too.
+      event.preventDefault();
+      close();
     });
   }
 
@@ -85,7 +99,7 @@ export function createPanel({ t, language, act }) {
     said = '';
     if (!host.isConnected) {
       before = document.activeElement;
-      document.documentElement.append(host);
+      place.enter();
     }
     title.focus({ preventScroll: true });
   }
@@ -93,7 +107,7 @@ export function createPanel({ t, language, act }) {
   function close() {
     if (reading) endReading();
     const hadFocus = document.activeElement === host;
-    host.remove();
+    place.leave();
     if (hadFocus) before?.focus?.({ preventScroll: true });
   }
 
@@ -169,6 +183,7 @@ export function createPanel({ t, language, act }) {
       words.append(make('p', { textContent: t(FAILURES[item.code] ?? 'failed', item.code) }));
     } else {
       words.append(make('p', { className: 'text', textContent: item.text, lang: CAPTION_LANGUAGE }));
+      if (item.seen?.length > 0) words.append(seenIn(item.seen));
       words.append(make('p', { className: 'note', textContent: noteOf(item) }));
     }
     const actions = make('div', { className: 'actions' });
@@ -191,6 +206,14 @@ export function createPanel({ t, language, act }) {
     }
     actions.append(button(t('show'), () => act('show', item), named('show')));
     return parts;
+  }
+
+  /** The single words that the network sees, which are English whatever the panel speaks. */
+  function seenIn(seen) {
+    const line = make('p', { className: 'seen', textContent: `${t('seen')} ` });
+    const words = seen.map(({ word, probability }) => `${word} ${Math.round(probability * 100)} %`);
+    line.append(make('span', { textContent: words.join(', '), lang: CAPTION_LANGUAGE }));
+    return line;
   }
 
   function noteOf({ state, reason }) {

@@ -6,7 +6,13 @@
  * 3. cut from the screen, if the picture lies there uncovered
  */
 import { ask } from '../shared/api.js';
-import { addressOf } from './facts.js';
+import { isBlank } from '../../../pkg/blank.js';
+import { showAddress } from '../../../pkg/decode.js';
+import { addressOf } from '../../../pkg/facts.js';
+import { laterFrameAt } from '../../../pkg/source.js';
+
+/** How long a server may take for one picture, in milliseconds: the others wait behind it. */
+const TIMEOUT = 20_000;
 
 /** Longest side that is sent to the engine. The network looks at a few hundred pixels. */
 const LONGEST = 512;
@@ -29,15 +35,32 @@ export class Unreadable extends Error {
 export async function pixelsOf(element, { hidePanel }) {
   const url = addressOf(element);
   const drawable = element.localName === 'img' || element.localName === 'canvas';
-  const data = (drawable && draw(element)) || (url && (await drawShared(url)));
-  if (data) return { data, way: 'page' };
+  const drawn = (drawable && draw(element)) || (url && (await drawShared(url)));
+  if (drawn) return { data: await somethingOf(drawn, url), way: 'page' };
   if (url && (await ask('background', 'may-fetch', { url }))) return { url, way: 'fetch' };
   const shot = await cutFromScreen(element, hidePanel);
   if (shot) return { data: shot, way: 'screen' };
   throw new Unreadable(url);
 }
 
-/** The picture as data: address; null where the browser does not hand out its pixels. */
+/** What is drawn as data: address; of an animation that begins with nothing, a frame with something on it. */
+async function somethingOf(context, url) {
+  const { canvas } = context;
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  if (url && isBlank({ data, width: canvas.width, height: canvas.height })) {
+    const later = await laterFrameAt(url, { timeout: TIMEOUT }).catch(() => null);
+    if (later) return toCanvas(later).toDataURL('image/png');
+  }
+  return canvas.toDataURL('image/png');
+}
+
+function toCanvas({ data, width, height }) {
+  const canvas = Object.assign(document.createElement('canvas'), { width, height });
+  canvas.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(data), width, height), 0, 0);
+  return canvas;
+}
+
+/** The picture on a canvas; null where the browser does not hand out its pixels. */
 function draw(picture) {
   const width = picture.naturalWidth ?? picture.width;
   const height = picture.naturalHeight ?? picture.height;
@@ -46,11 +69,12 @@ function draw(picture) {
   const canvas = document.createElement('canvas');
   canvas.width = Math.max(1, Math.round(width * scale));
   canvas.height = Math.max(1, Math.round(height * scale));
-  const context = canvas.getContext('2d');
-  context.imageSmoothingQuality = 'high';
   try {
+    const context = canvas.getContext('2d');
+    context.imageSmoothingQuality = 'high';
     context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-    return canvas.toDataURL('image/png');
+    context.getImageData(0, 0, 1, 1);
+    return context;
   } catch {
     return null;
   }
@@ -58,16 +82,11 @@ function draw(picture) {
 
 /** Loads the file once more in the page's own name, as one whose pixels may be read if its host agrees. */
 async function drawShared(url) {
-  const image = new Image();
-  image.crossOrigin = 'anonymous';
-  image.referrerPolicy = 'no-referrer';
-  image.src = url;
   try {
-    await image.decode();
+    return draw(await showAddress(url, { crossOrigin: 'anonymous', referrerPolicy: 'no-referrer' }, { timeout: TIMEOUT }));
   } catch {
     return null;
   }
-  return draw(image);
 }
 
 async function cutFromScreen(element, hidePanel) {

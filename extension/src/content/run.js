@@ -1,14 +1,15 @@
 /** What happens in one frame: pictures are found, judged, described, and taken back. */
 import { api, ask, listen, RemoteError } from '../shared/api.js';
 import { translator } from '../shared/words.js';
-import { judge } from './eligibility.js';
-import { addressOf, CANDIDATES, factsOf } from './facts.js';
+import { judge } from '../../../pkg/eligibility.js';
+import { addressOf, factsOf } from '../../../pkg/facts.js';
 import { createPanel } from './panel.js';
 import { pixelsOf, Unreadable } from './pixels.js';
 import { NearestFirst } from './queue.js';
 import { watch } from './watch.js';
-import { CAPTION_LANGUAGE, description } from './wording.js';
-import { Writer } from './writer.js';
+import { description } from './wording.js';
+import { Writer } from '../../../pkg/mark.js';
+import { wordsSeen } from '../../../pkg/wording.js';
 
 /** How long a page waits before it asks again whether the battery allows work. */
 const BATTERY_PAUSE = 60_000;
@@ -132,8 +133,9 @@ export function start() {
     }
     item.text = description(caption, { ...settings, announce: false });
     item.written = description(caption, settings);
+    item.seen = wordsSeen(caption);
     item.state = item.verdict === 'write' ? 'written' : 'offered';
-    if (item.state === 'written') writer.write(item.element, item.written, CAPTION_LANGUAGE);
+    if (item.state === 'written') writer.write(item.element, item.written);
   }
 
   /** Whether the item should have another turn. */
@@ -203,7 +205,7 @@ export function start() {
   /** What the panel shows of this frame. */
   function tell() {
     const list = [...items.values()]
-      .map(({ id, state, reason, text, code, url, asked }) => ({ id, state, reason, text, code, url, asked }));
+      .map(({ id, state, reason, text, seen, code, url, asked }) => ({ id, state, reason, text, seen, code, url, asked }));
     const paused = pausedUntil > Date.now() ? 'battery' : null;
     if (isTop) show(FRAME, list, paused);
     else ask('background', 'relay', { message: { type: 'items', frame: FRAME, list, paused } }).catch(() => {});
@@ -245,7 +247,7 @@ export function start() {
       item.element.scrollIntoView({ block: 'center', behavior: 'instant' });
       panel?.point(item.element);
     } else if (action === 'use') {
-      writer.write(item.element, item.written, CAPTION_LANGUAGE);
+      writer.write(item.element, item.written);
       item.state = 'written';
       tell();
     } else if (action === 'retry') {

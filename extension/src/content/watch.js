@@ -1,14 +1,8 @@
 /** Tells which pictures are there, which come later, and which change. */
-import { CANDIDATES } from './facts.js';
+import { CANDIDATES, DECIDING_ATTRIBUTES } from '../../../pkg/facts.js';
 
 /** Changes come in bursts; they are looked at together. Milliseconds. */
 const BURST = 150;
-
-/** Attributes that can change the verdict on a picture, or on the pictures in an element. */
-const ATTRIBUTES = [
-  'alt', 'aria-hidden', 'aria-label', 'aria-labelledby', 'class', 'hidden', 'href', 'inert', 'poster', 'role', 'sizes',
-  'src', 'srcset', 'style', 'title',
-];
 
 /**
  * @param {(element: Element) => void} onPicture a picture that is new, or may have changed
@@ -35,7 +29,8 @@ export function watch(onPicture, onGone) {
 
   const mutations = new MutationObserver((records) => {
     for (const { type, target, addedNodes, removedNodes } of records) {
-      if (type === 'attributes') for (const element of picturesIn(target, observe)) later(element);
+      // A `source` decides what the picture beside it shows.
+      if (type === 'attributes') for (const element of picturesIn(target.localName === 'source' ? target.parentNode ?? target : target, observe)) later(element);
       for (const node of addedNodes) if (node instanceof Element) for (const element of picturesIn(node, observe)) later(element);
       for (const node of removedNodes) if (node instanceof Element) for (const element of picturesIn(node)) later(element);
     }
@@ -67,7 +62,7 @@ export function watch(onPicture, onGone) {
   function observe(root) {
     if (roots.has(root)) return;
     roots.add(root);
-    mutations.observe(root, { subtree: true, childList: true, attributes: true, attributeFilter: ATTRIBUTES });
+    mutations.observe(root, { subtree: true, childList: true, attributes: true, attributeFilter: DECIDING_ATTRIBUTES });
     root.addEventListener('load', onLoad, true);
     root.addEventListener('error', onLoad, true);
   }

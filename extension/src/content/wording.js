@@ -1,9 +1,6 @@
 /** How a caption becomes a description. Captions are English whatever the interface speaks, so these words are too. */
 import { sentence } from '../../../pkg/wording.js';
 
-/** The language of every description. */
-export const CAPTION_LANGUAGE = 'en';
-
 /**
  * @param {{ text: string, score: number }} caption as the package gives it
  * @param {{ threshold: number, announce: boolean }} settings

@@ -1,7 +1,7 @@
 /** Makes captions for every tab, one at a time, with one captioner. */
 import { Captioner } from '../pkg/index.js';
 import { api, listen } from '../shared/api.js';
-import { bitmapOf } from './picture.js';
+import { pixelsOf } from './picture.js';
 import { isSaving, readBattery } from './power.js';
 
 /** A captioner that had nothing to do for so long gives its memory back. */
@@ -42,12 +42,8 @@ export function startEngine({ onIdle = () => {} } = {}) {
           throw Object.assign(new Error('the battery is low'), { code: 'saving-power' });
         }
         const { signal } = controller;
-        const [soli, bitmap] = await Promise.all([captioner(), bitmapOf(source, signal)]);
-        try {
-          return await soli.caption(bitmap, { signal });
-        } finally {
-          bitmap.close();
-        }
+        const [soli, pixels] = await Promise.all([captioner(), pixelsOf(source, signal)]);
+        return await soli.caption(pixels, { signal });
       } finally {
         underWay.delete(id);
         if (underWay.size === 0) rest();

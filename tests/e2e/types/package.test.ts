@@ -35,7 +35,12 @@ export async function allowed(image: HTMLImageElement, file: File, frame: VideoF
 }
 
 export async function many(soli: Captioner, files: FileList, signal: AbortSignal): Promise<string[]> {
-  await Captioner.load({ weights: '/soli.safetensors', warmUp: false });
+  await Captioner.load({ weights: '/soli.safetensors', warmUp: false, timeout: 5_000 });
+  await Captioner.load({ weights: '/soli.safetensors', workerUrl: '/soli/worker.js', wasmUrl: new URL('https://example.org/soli/wasm/') });
+  const { terms, scores } = soli.info.provenance;
+  same<Equal<typeof terms, string | null | undefined>>();
+  same<Equal<(typeof scores)[string], number>>();
+  same<Equal<typeof soli.timeout, number>>();
   await soli.caption({ data: new Uint8ClampedArray(4), width: 1, height: 1 });
   const texts: string[] = [];
   for await (const result of soli.captionAll(files, { concurrency: 3, beam: 2, signal })) {
@@ -73,6 +78,10 @@ export async function refused(soli: Captioner, image: HTMLImageElement): Promise
   new Captioner();
   // @ts-expect-error the weights have no default
   await Captioner.load({});
+  // @ts-expect-error a time limit is a number
+  await Captioner.load({ weights: '/soli.safetensors', timeout: 'long' });
+  // @ts-expect-error an address is none without being one
+  await Captioner.load({ weights: '/soli.safetensors', workerUrl: 5 });
   // @ts-expect-error a number is no weights source
   await Captioner.load({ weights: 8 });
   // @ts-expect-error a `div` shows no picture

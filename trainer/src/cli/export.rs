@@ -12,6 +12,7 @@ use soli::weights::{Precision, Provenance, Weights};
 
 use crate::calibrate::calibrate;
 use crate::checkpoint;
+use crate::compact::keep_words;
 use crate::config::Recipe;
 use crate::data::{Dataset, Split, decode};
 use crate::fold::fold;
@@ -43,6 +44,10 @@ pub struct Export {
     /// Measure on this data set's dev split how far captions can be trusted, and keep it in the file. May be repeated.
     #[arg(long, value_name = "PATH")]
     calibrate: Vec<PathBuf>,
+    /// Keep only so many words: those that the network looks for, and those that the training captions of the --calibrate sets
+    /// say most often.
+    #[arg(long, value_name = "N", requires = "calibrate")]
+    words: Option<usize>,
     /// A picture to caption with the written file, beside the network as it was trained; may be repeated. The bundled
     /// photographs when not given.
     #[arg(long, value_name = "FILE")]
@@ -72,6 +77,9 @@ impl Export {
                 Ok((Dataset::open(data, Split::Train)?.examples, Dataset::open(data, Split::Dev)?.examples))
             };
             let sets: Vec<_> = self.calibrate.iter().map(open).collect::<Result<_>>()?;
+            if let Some(count) = self.words {
+                weights = keep_words(weights, sets.iter().flat_map(|(train, _)| train), count)?;
+            }
             // What is measured is what the file will hold.
             let rounded = Weights::from_bytes(&weights.to_bytes(self.precision)?)?;
             let calibrated = calibrate(&rounded, &sets)?;

@@ -213,7 +213,7 @@ pub struct Sources {
     /// random numbers, which needs far more pictures.
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
-    /// Captions without pictures: one a line, or lines of ID<TAB>CAPTION, where captions of one id describe the same picture.
+    /// Captions without pictures: one a line, or lines of an id, a tab and a caption, where those of one id describe the same picture.
     /// May be repeated.
     #[arg(long, value_name = "FILE")]
     text: Vec<PathBuf>,
@@ -243,19 +243,23 @@ impl Texts {
             .chain(&self.lines)
             .chain(self.groups.iter().flatten())
             .collect();
-        all.par_iter().map(|line| vocabulary.encode(&tokens::words(line))).filter(known).collect()
+        all.par_iter().map(|line| vocabulary.encode(&tokens::words(line))).filter(|ids| known(ids)).collect()
     }
 
     /// The groups, without captions that have an unknown word.
     pub fn encode_groups(&self, vocabulary: &Vocabulary) -> Groups {
         let encode = |group: &Vec<String>| -> Vec<Vec<u32>> {
-            group.iter().map(|line| vocabulary.encode(&tokens::words(line))).filter(known).collect()
+            group
+                .iter()
+                .map(|line| vocabulary.encode(&tokens::words(line)))
+                .filter(|ids| known(ids))
+                .collect()
         };
         self.groups.par_iter().map(encode).filter(|group| !group.is_empty()).collect()
     }
 }
 
-fn known(ids: &Vec<u32>) -> bool {
+fn known(ids: &[u32]) -> bool {
     !ids.is_empty() && !ids.contains(&soli::vocab::UNKNOWN)
 }
 

@@ -17,7 +17,7 @@ use super::targets;
 pub const FOLDS: usize = 3;
 
 /// What the names of their parameters begin with.
-pub const PREFIX: &str = "folds.";
+pub const FOLDS_PREFIX: &str = "folds.";
 
 /// The classifiers.
 pub struct Folds {

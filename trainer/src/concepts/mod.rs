@@ -7,6 +7,6 @@ mod simulate;
 mod targets;
 
 pub use choose::{choose, is_content};
-pub use folds::{FOLDS, Folds, PREFIX, fold_of};
+pub use folds::{FOLDS, FOLDS_PREFIX, Folds, fold_of};
 pub use simulate::{Groups, Simulation};
 pub use targets::{Targets, loss};

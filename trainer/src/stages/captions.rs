@@ -18,7 +18,7 @@ use soli::model::Model;
 
 use super::Context;
 use super::concepts::head_of;
-use super::reading;
+use super::reading::{self, Reader};
 use super::training::{Objective, Outcome, Step};
 use crate::concepts::{Folds, Groups, Simulation, Targets};
 use crate::config::{Check, Schedule};
@@ -127,13 +127,7 @@ pub struct Head<'a> {
 /// # Errors
 /// If a text stream is asked for and there is none, or the network cannot read it.
 pub fn objective<'a>(context: &'a Context<'a>, stage: &'a CaptionStage) -> Result<Box<dyn Objective + 'a>> {
-    let plan = Plan {
-        seed: context.recipe.seed,
-        batch_images: stage.schedule.batch,
-        encoder: context.recipe.model.encoder.clone(),
-        views: stage.views.clone(),
-        pairing: None,
-    };
+    let plan = context.plan(&stage.schedule, &stage.views, None);
     let mut head = None;
     if context.folds.is_some() {
         let (folds, targets) = head_of(context)?;
@@ -212,7 +206,8 @@ fn given(
     seed: u64,
 ) -> candle_core::Result<Given> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let memory = reading::memory(model, head.map(|head| head.folds), features, &batch.parts)?;
+    let reader = Reader { model, folds: head.map(|head| head.folds) };
+    let memory = reader.memory(features, &batch.parts)?;
     let (pictures, all, _) = memory.dims3()?;
     let mut memory = memory.flatten(0, 1)?;
     let cells = config.latents();

@@ -78,13 +78,7 @@ struct Concepts<'a> {
 /// If the network has no concept head.
 pub fn objective<'a>(context: &'a Context<'a>, stage: &'a ConceptStage) -> Result<Box<dyn Objective + 'a>> {
     let (folds, targets) = head_of(context)?;
-    let plan = Plan {
-        seed: context.recipe.seed,
-        batch_images: stage.schedule.batch,
-        encoder: context.recipe.model.encoder.clone(),
-        views: stage.views.clone(),
-        pairing: None,
-    };
+    let plan = context.plan(&stage.schedule, &stage.views, None);
     Ok(Box::new(Concepts { context, stage, folds, targets, plan, batches: None }))
 }
 

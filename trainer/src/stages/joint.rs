@@ -228,13 +228,7 @@ pub fn objective<'a>(context: &'a Context<'a>, stage: &'a JointStage) -> Result<
     if stage.unlabelled > 0 && context.inputs.unlabelled.is_empty() {
         bail!("`joint.unlabelled` needs pictures without captions: give their folder with --unlabelled");
     }
-    let plan = Plan {
-        seed: context.recipe.seed,
-        batch_images: stage.schedule.batch,
-        encoder: context.recipe.model.encoder.clone(),
-        views: stage.views.clone(),
-        pairing: Some(stage.pairing),
-    };
+    let plan = context.plan(&stage.schedule, &stage.views, Some(stage.pairing));
     // A run that goes on has the stage's first numbers here too: its own are restored later.
     let teacher = match stage.teacher {
         Teacher::Itself => None,

@@ -12,7 +12,7 @@
 pub mod captions;
 pub mod concepts;
 pub mod joint;
-mod reading;
+pub mod reading;
 pub mod scst;
 pub mod siamese;
 pub mod text;
@@ -30,8 +30,9 @@ use soli::vocab::Vocabulary;
 
 use crate::checkpoint;
 use crate::concepts::{Folds, Groups};
-use crate::config::Recipe;
-use crate::data::batches::TokenExample;
+use crate::config::{Recipe, Schedule};
+use crate::data::batches::{Plan, TokenExample};
+use crate::data::views::{Pairing, Views};
 use crate::data::{Example, Report};
 use crate::parameters::Parameters;
 
@@ -66,6 +67,19 @@ pub struct Context<'a> {
     pub model: &'a Model,
     /// Classifiers that say which words are read while the network is trained, if it reads words.
     pub folds: Option<&'a Folds>,
+}
+
+impl Context<'_> {
+    /// How a stage's batches of training pictures are drawn.
+    fn plan(&self, schedule: &Schedule, views: &Views, pairing: Option<Pairing>) -> Plan {
+        Plan {
+            seed: self.recipe.seed,
+            batch_images: schedule.batch,
+            encoder: self.recipe.model.encoder.clone(),
+            views: views.clone(),
+            pairing,
+        }
+    }
 }
 
 /// The network and what only its training needs, with the numbers of `parameters`.

@@ -8,18 +8,29 @@ use soli::model::Model;
 use crate::concepts::{Folds, Simulation, Targets};
 use crate::data::batches::{Plan, TokenExample};
 
-/// The memory (pictures, rows, width) of pictures, given the trunk's features and the parts that they belong to. A network
-/// without a concept head reads cells alone.
-///
-/// # Errors
-/// If shapes do not fit.
-pub fn memory(model: &Model, folds: Option<&Folds>, features: &Tensor, parts: &[usize]) -> Result<Tensor> {
-    match (&model.concepts, folds) {
-        (Some(head), Some(folds)) => {
-            let logits = folds.logits(&head.pool(features)?.detach())?;
-            model.memory_of(features, &folds.likeliest(&logits, parts)?)
+/// A network with the classifiers through which it reads training pictures.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// The network.
+    pub model: &'a Model,
+    /// Classifiers that have not learned from a part of the pictures each; the network's own reads all of them when absent.
+    pub folds: Option<&'a Folds>,
+}
+
+impl Reader<'_> {
+    /// The memory (pictures, rows, width) of pictures, given the trunk's features and the parts that they belong to. A network
+    /// without a concept head reads cells alone.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn memory(&self, features: &Tensor, parts: &[usize]) -> Result<Tensor> {
+        match (&self.model.concepts, self.folds) {
+            (Some(head), Some(folds)) => {
+                let logits = folds.logits(&head.pool(features)?.detach())?;
+                self.model.memory_of(features, &folds.likeliest(&logits, parts)?)
+            }
+            _ => self.model.memory(features),
         }
-        _ => model.memory(features),
     }
 }
 

@@ -14,14 +14,12 @@ use serde::{Deserialize, Serialize};
 use soli::config::ModelConfig;
 use soli::decoder::{Dropout, TokenBatch};
 use soli::kernels::cross_entropy::cross_entropy;
-use soli::model::Model;
 use soli::vocab::{END, START, UNKNOWN};
 
 use super::Context;
 use super::captions::next_batch;
-use super::reading;
+use super::reading::Reader;
 use super::training::{Objective, Outcome, Step};
-use crate::concepts::Folds;
 use crate::config::{Check, Schedule};
 use crate::data::Report;
 use crate::data::batches::{Batch, Plan, TokenExample};
@@ -127,18 +125,18 @@ fn without_forbidden(logits: &Tensor) -> candle_core::Result<Tensor> {
 /// # Errors
 /// If the batch does not fit the model.
 pub fn loss(
-    model: &Model,
+    reader: Reader,
     config: &ModelConfig,
     batch: &Batch,
     stage: &ScstStage,
     references: &References,
-    folds: Option<&Folds>,
     frozen: bool,
     seed: u64,
 ) -> candle_core::Result<(Tensor, [f32; 2])> {
+    let model = reader.model;
     let features = model.trunk.forward(&batch.pixels)?;
     let features = if frozen { features.detach() } else { features };
-    let embeddings = reading::memory(model, folds, &features, &batch.parts)?;
+    let embeddings = reader.memory(&features, &batch.parts)?;
     let longest = config.decoder.max_tokens;
     let drawn = sample(&model.decoder, &embeddings.detach(), stage.samples, longest, seed)?;
     let rewards: Vec<Vec<f32>> = drawn
@@ -224,13 +222,7 @@ pub fn sharpen(parameters: &Parameters, temperature: f64) -> Result<()> {
 /// # Errors
 /// If the network cannot be sharpened.
 pub fn objective<'a>(context: &'a Context<'a>, stage: &'a ScstStage) -> Result<Box<dyn Objective + 'a>> {
-    let plan = Plan {
-        seed: context.recipe.seed,
-        batch_images: stage.schedule.batch,
-        encoder: context.recipe.model.encoder.clone(),
-        views: stage.views.clone(),
-        pairing: None,
-    };
+    let plan = context.plan(&stage.schedule, &stage.views, None);
     let references = References::new(&context.inputs.train);
     sharpen(context.parameters, stage.temperature)?;
     Ok(Box::new(Scst { context, stage, plan, references, batches: None }))
@@ -270,16 +262,9 @@ impl Objective for Scst<'_> {
             return Ok(Outcome { loss: None, images, terms: vec![f32::NAN; 2] });
         }
         let config = &self.context.recipe.model;
-        let (loss, terms) = loss(
-            self.context.model,
-            config,
-            &batch,
-            self.stage,
-            &self.references,
-            self.context.folds,
-            step.frozen,
-            step.seed,
-        )?;
+        let reader = Reader { model: self.context.model, folds: self.context.folds };
+        let (loss, terms) =
+            loss(reader, config, &batch, self.stage, &self.references, step.frozen, step.seed)?;
         Ok(Outcome { loss: Some(loss), images, terms: terms.to_vec() })
     }
 }

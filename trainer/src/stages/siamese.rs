@@ -57,13 +57,7 @@ struct Siamese<'a> {
 /// # Errors
 /// None yet; as other stages'.
 pub fn objective<'a>(context: &'a Context<'a>, stage: &'a SiameseStage) -> Result<Box<dyn Objective + 'a>> {
-    let plan = Plan {
-        seed: context.recipe.seed,
-        batch_images: stage.schedule.batch,
-        encoder: context.recipe.model.encoder.clone(),
-        views: stage.views.clone(),
-        pairing: Some(stage.pairing),
-    };
+    let plan = context.plan(&stage.schedule, &stage.views, Some(stage.pairing));
     let mut pictures = context.inputs.train.as_ref().clone();
     if stage.unlabelled {
         pictures.extend(context.inputs.unlabelled.iter().cloned());

@@ -20,7 +20,7 @@ const NODE: u64 = 20;
 /// # Errors
 /// When it is missing or too old.
 pub fn node() -> Result<Found> {
-    let advice = "install Node 20 or newer with npm (https://nodejs.org)";
+    let advice = "install Node 20.19 or newer with npm (https://nodejs.org)";
     let path = on_path("node").ok_or_else(|| anyhow!("node not found; {advice}"))?;
     let version = version_of(&path).ok_or_else(|| anyhow!("{} does not run; {advice}", path.display()))?;
     if version.major() < NODE {

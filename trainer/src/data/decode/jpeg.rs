@@ -62,20 +62,25 @@ fn decode_outlined(bytes: &[u8], outline: &Outline) -> Result<Decoded, Failure> 
     let mut rows = 0;
     for row in pixels.chunks_exact_mut(width as usize * 4) {
         decoder.read_scanlines_into(row).map_err(broken)?;
-        if ended.get() && LACKS_DATA.get() && !outline.many_scans {
-            // What follows is made up; a browser shows nothing there.
+        let made_up = LACKS_DATA.get() && !outline.many_scans;
+        if made_up && ended.get() {
+            // A browser shows nothing there.
             row.fill(0);
             partial = true;
             break;
         }
-        rows += 1;
+        // Data that an end-of-image marker cuts off, and nothing to start again from: a browser shows the filling, and
+        // so do we, but say so.
+        partial |= made_up && !outline.restarts;
+        rows += u32::from(!partial);
     }
     if ended.get() && outline.arithmetic && !outline.ended {
         // This coding does not notice that it lacks data.
         return Err(cut_off());
     }
     if ink {
-        for pixel in pixels[..rows as usize * width as usize * 4].chunks_exact_mut(4) {
+        let there = if ended.get() { rows } else { height };
+        for pixel in pixels[..there as usize * width as usize * 4].chunks_exact_mut(4) {
             // Stored inverted, as Adobe's programs do: 255 is no ink.
             let black = u32::from(pixel[3]);
             for value in &mut pixel[..3] {
@@ -111,18 +116,9 @@ fn metadata<R>(decoder: &Decompress<R>) -> (Orientation, Option<Icc>) {
         }
     }
     parts.sort_by_key(|(number, _)| *number);
-    let profile = (!parts.is_empty()).then(|| parts.concat_parts());
-    (orientation.unwrap_or(Orientation::NoTransforms), profile.map(Icc::Profile))
-}
-
-trait Parts {
-    fn concat_parts(&self) -> Vec<u8>;
-}
-
-impl Parts for Vec<(u8, &[u8])> {
-    fn concat_parts(&self) -> Vec<u8> {
-        self.iter().flat_map(|(_, part)| part.iter().copied()).collect()
-    }
+    let profile = parts.iter().flat_map(|(_, part)| part.iter().copied()).collect();
+    let profile = (!parts.is_empty()).then_some(Icc::Profile(profile));
+    (orientation.unwrap_or(Orientation::NoTransforms), profile)
 }
 
 /// The file's bytes, and whether the decoder asked for more of them.
@@ -152,36 +148,46 @@ impl BufRead for Source<'_> {
 
 /// What to do on errors and warnings: unwind, and note that data is lacking.
 fn errors() -> jpeg_error_mgr {
-    // SAFETY: the struct is plain C data of which all zeros are valid, and jpeg_std_error fills it in.
-    unsafe {
-        let mut errors = std::mem::zeroed();
-        jpeg_std_error(&mut errors);
-        errors.error_exit = Some(fail);
-        errors.emit_message = Some(note);
-        errors
-    }
+    // SAFETY: all zeros are a valid jpeg_error_mgr: its fields are functions or pointers that may be null, numbers, and
+    // a union of numbers and bytes.
+    let mut errors: jpeg_error_mgr = unsafe { std::mem::zeroed() };
+    // SAFETY: the call writes the fields of the struct that it is given, and keeps no pointer to it.
+    unsafe { jpeg_std_error(&mut errors) };
+    errors.error_exit = Some(fail);
+    errors.emit_message = Some(note);
+    errors
 }
 
+/// Called by the decoder where it cannot go on; it must not return. The C code is compiled with tables for unwinding
+/// (`mozjpeg-sys`' feature `unwinding`), and the decoder may be destroyed after that, as after a `longjmp`.
 extern "C-unwind" fn fail(decoder: &mut jpeg_common_struct) {
-    type Format = unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &mut [u8; 80]);
-    // SAFETY: `err` is set as long as the decoder lives; format_message writes up to 80 characters that end in a zero
-    // (the declaration takes them by shared reference, which the transmute mends).
-    let message = unsafe {
-        let format = decoder.err.as_ref().and_then(|errors| errors.format_message);
-        let mut buffer = [0; 80];
-        if let Some(format) = format {
-            std::mem::transmute::<unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &[u8; 80]), Format>(
-                format,
-            )(decoder, &mut buffer);
-        }
-        String::from_utf8_lossy(buffer.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned()
-    };
     // Without the panic hook, which would print a file's fault as if it were ours.
-    std::panic::resume_unwind(Box::new(message));
+    std::panic::resume_unwind(Box::new(message(decoder)));
 }
 
+/// What the decoder says of its latest error.
+fn message(decoder: &mut jpeg_common_struct) -> String {
+    type Declared = unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &[u8; 80]);
+    type Actual = unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &mut [u8; 80]);
+    // SAFETY: `err` points to the error manager, which lives as long as the decoder that calls this, and nothing
+    // changes it while the reference exists.
+    let errors = unsafe { decoder.err.as_ref() };
+    let Some(declared) = errors.and_then(|errors| errors.format_message) else {
+        return "it is damaged".to_owned();
+    };
+    // SAFETY: the types are pointers to functions that differ in `&` and `&mut` only, which are passed alike. The
+    // function writes to the buffer, so that the declaration's `&` is the wrong one.
+    let format = unsafe { std::mem::transmute::<Declared, Actual>(declared) };
+    let mut buffer = [0; 80];
+    // SAFETY: `decoder` is the one that called us, and the buffer has JMSG_LENGTH_MAX bytes, as many as are written at
+    // most, the final zero included.
+    unsafe { format(decoder, &mut buffer) };
+    String::from_utf8_lossy(buffer.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned()
+}
+
+/// Called by the decoder with warnings (level -1) and traces.
 extern "C-unwind" fn note(decoder: &mut jpeg_common_struct, level: std::os::raw::c_int) {
-    // SAFETY: as above.
+    // SAFETY: as in `message`.
     let code = unsafe { decoder.err.as_ref() }.map(|errors| errors.msg_code);
     if level < 0 && code == Some(JWRN_HIT_MARKER as _) {
         LACKS_DATA.set(true);
@@ -210,6 +216,8 @@ struct Outline {
     precision: u8,
     components: usize,
     arithmetic: bool,
+    /// Whether there are restart markers.
+    restarts: bool,
     scans: Vec<Scan>,
     many_scans: bool,
 }
@@ -265,6 +273,7 @@ impl Outline {
                 self.components = usize::from(*components);
                 self.arithmetic = marker >= 0xC9;
             }
+            (0xDD, [high, low, ..]) => self.restarts = (*high, *low) != (0, 0),
             (0xDA, [count, rest @ ..]) => {
                 let count = usize::from(*count);
                 let components = rest.iter().step_by(2).take(count).copied().collect();

@@ -1,8 +1,10 @@
 /**
- * Which pictures get a description, and why the others do not. Facts in, verdict out: nothing here touches a page.
+ * Which pictures get a description, and why the others do not: for `<soli-caption>` and for the browser extension alike.
+ * Facts in (facts.js reads them from a page), verdict out: nothing here touches a page.
  *
  * - `write`: it gets a description without being asked
- * - `offer`: a description is shown in soli's panel, and written only if the user says so
+ * - `offer`: a description is shown to the user, and written only if they say so (`<soli-caption>`, which has nobody to
+ *   ask, leaves it alone)
  * - `wait`:  not yet; it is looked at again when it changes
  * - `leave`: it is none of soli's business
  */
@@ -20,9 +22,10 @@ export const LONGEST_RATIO = 8;
  *   it is a picture (role="img")
  * @property {string | null} alt the attribute, null where it is missing
  * @property {string} name what a person wrote elsewhere: aria-label, aria-labelledby, title
- * @property {string} role the role attribute
+ * @property {boolean} machine its text was written by soli: by the page's `<soli-caption>`, or by the extension
+ * @property {string} role its role, '' where it says none that there is
  * @property {boolean} ariaHidden it, or something around it, is hidden from assistive technology
- * @property {boolean} inGraphic something around it is one picture as a whole (role="img")
+ * @property {boolean} inGraphic something around it is one thing as a whole, such as a graphic (role="img")
  * @property {'none' | 'unnamed' | 'named'} control whether a link or button is around it, with a name of its own or not
  * @property {boolean} editable inside of what somebody is writing
  * @property {string} file the file name in its address
@@ -56,6 +59,7 @@ export function judge(facts, { fileNames = false } = {}) {
 /** What a person decided, and what soli never describes by itself. */
 function leaveAtOnce(facts, fileNames) {
   const { kind, alt, name, role, file } = facts;
+  if (facts.machine) return 'machine';
   if (role === 'none' || role === 'presentation') return 'decorative';
   if (alt !== null && alt.trim() === '') return 'decorative';
   if (facts.ariaHidden) return 'hidden';
