@@ -4,7 +4,8 @@
     python3 tests/reference/decode.py trainer/tests/decode && node tests/reference/decode.mjs trainer/tests/decode
 
 Needs Pillow and, for what Pillow cannot write, cjpeg and jpegtran of libjpeg-turbo. The second script opens each file in
-Chromium and puts the pixels beside it; this one, run with --compare afterwards, shows where Pillow's pixels differ.
+Chromium and puts the pixels beside it; this one, run with --compare afterwards, shows where Pillow's pixels differ. With --digests it prints a digest of Pillow's
+pixels of each photograph of a folder.
 """
 
 import io
@@ -309,6 +310,11 @@ def gifs():
     save("gif-screen-inside.gif", offset(screen(plain, 50, 40), 8, 6))
     save("gif-screen-outside.gif", offset(screen(plain, 20, 20), 25, 25))
     save("gif-screen-small-offset.gif", offset(screen(plain, 10, 10), 4, 3))
+    interlaced = pillow(image, "GIF", interlace=1)
+    save("gif-interlaced-screen-small.gif", screen(interlaced, 15, 11))
+    save("gif-interlaced-screen-inside.gif", offset(screen(interlaced, 50, 40), 8, 6))
+    save("gif-interlaced-clear.gif", pillow(image, "GIF", transparency=3, interlace=1))
+    save("gif-87a.gif", b"GIF87a" + plain[6:])
     red, blue = Image.new("RGB", (20, 14), (220, 20, 20)), Image.new("RGB", (20, 14), (20, 20, 220))
     save("gif-animated.gif", pillow(red, "GIF", save_all=True, append_images=[blue], duration=500))
     save("gif-no-end.gif", plain[:-1])
@@ -401,6 +407,33 @@ def profile(primaries, gamma, space=b"RGB ", white=(0.9642, 1.0, 0.8249)):
     return head.ljust(128, b"\0") + table + data
 
 
+def undated(icc):
+    """The profile without the time at which it was made, so that the files are the same each time."""
+    return icc[:24] + b"\x07\xd0\0\1\0\1\0\0\0\0\0\0" + icc[36:]
+
+
+def ink_profile():
+    """An ICC v2 profile for CMYK: a table of two steps an ink (Lab), with cyan and magenta much lighter than by default."""
+    lab = lambda l, a, b: bytes([round(l * 255 / 100), round(a + 128), round(b + 128)])
+    grid = b"".join(
+        lab(max(0, (100 - 25 * c - 30 * m - 8 * y) * (1 - k)), (-30 * c + 60 * m) * (1 - k), (-40 * c + 80 * y) * (1 - k))
+        for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1))
+    matrix = b"".join(s15(v) for v in (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    lut = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + matrix + bytes(range(256)) * 4 + grid + bytes(range(256)) * 3
+    text = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + b"\0" * 79
+    white = b"XYZ \0\0\0\0" + b"".join(s15(x) for x in (0.9642, 1.0, 0.8249))
+    tags = [(b"desc", text + b"\0" * (-len(text) % 4)), (b"wtpt", white), (b"cprt", b"text\0\0\0\0none\0\0\0\0"),
+            (b"A2B0", lut + b"\0" * (-len(lut) % 4))]
+    table, data = struct.pack(">I", len(tags)), b""
+    for name, value in tags:
+        table += name + struct.pack(">II", 128 + 4 + 12 * len(tags) + len(data), len(value))
+        data += value
+    head = struct.pack(">I", 128 + len(table) + len(data)) + b"\0\0\0\0" + struct.pack(">I", 0x02400000)
+    head += b"prtrCMYKLab \x07\xd0\0\1\0\1\0\0\0\0\0\0" + b"acsp" + b"\0" * 28
+    head += b"".join(s15(x) for x in (0.9642, 1.0, 0.8249))
+    return head.ljust(128, b"\0") + table + data
+
+
 def profiles():
     image = picture(33, 21)
     red, green, blue = (0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141)
@@ -408,7 +441,7 @@ def profiles():
     adobe = [(0.6097, 0.3111, 0.0195), (0.2053, 0.6257, 0.0609), (0.1492, 0.0632, 0.7446)]
     made = {
         "p3": profile(p3, 2.2), "adobe": profile(adobe, 2.2), "swapped": profile([green, blue, red], 2.2),
-        "gamma-1": profile([red, green, blue], 1.0), "srgb": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        "gamma-1": profile([red, green, blue], 1.0), "srgb": undated(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
         "damaged": profile(p3, 2.2)[:200],
     }
     for name, icc in made.items():
@@ -424,8 +457,47 @@ def profiles():
     clear = image.convert("RGBA")
     clear.putalpha(200)
     save("icc-swapped-alpha.png", pillow(clear, "PNG", icc_profile=made["swapped"]))
+    ink = image.convert("CMYK")
+    ink.putdata([(c, m, y, (c * 3 + m) % 160) for c, m, y, _ in ink.getdata()])
+    save("icc-ink.jpg", pillow(ink, "JPEG", quality=95, icc_profile=ink_profile()))
+    save("icc-colour-in-ink.jpg", pillow(ink, "JPEG", quality=95, icc_profile=made["swapped"]))
+    save("icc-ink-in-colour.jpg", pillow(image, "JPEG", quality=95, icc_profile=ink_profile()))
     turned = pillow(image, "JPEG", quality=95, icc_profile=made["swapped"], exif=b"Exif\0\0" + exif(6))
     save("icc-swapped-exif-6.jpg", turned)
+
+
+def cuts():
+    """Files that end too early, or whose end was put on again after a part was lost."""
+    image = picture(64, 96)
+    data = ppm(image)
+    whole = {
+        "baseline.jpg": run("cjpeg", ["-sample", "2x2"], data),
+        "restarts.jpg": run("cjpeg", ["-sample", "2x1", "-restart", "2B"], data),
+        "progressive.jpg": run("cjpeg", ["-progressive"], data),
+        "cmyk.jpg": pillow(image.convert("CMYK"), "JPEG", quality=90),
+        "plain.png": pillow(image, "PNG"),
+        "plain.gif": pillow(image.quantize(64, dither=Image.Dither.NONE), "GIF", interlace=0),
+        "interlaced.gif": pillow(image.quantize(64, dither=Image.Dither.NONE), "GIF", interlace=1),
+        "interlaced.png": png(64, 96, 8, 2, lambda x, y: image.getpixel((x, y)), interlaced=True),
+        "lossy.webp": pillow(image, "WEBP", quality=80),
+    }
+    for name, content in whole.items():
+        for share in (30, 75, 95):
+            save(f"cut-{share}-{name}", content[:len(content) * share // 100])
+    for name in ("baseline.jpg", "progressive.jpg"):
+        content = whole[name]
+        for share in (30, 75):
+            save(f"cut-{share}-ended-{name}", content[:len(content) * share // 100] + b"\xff\xd9")
+    baseline = whole["baseline.jpg"]
+    save("cut-tail-zeros-baseline.jpg", baseline[:len(baseline) * 3 // 4] + b"\0" * (len(baseline) // 4))
+
+
+def digests():
+    """Pillow's pixels of photographs, as `cargo run --release -p soli-trainer --example pixels -- FOLDER` prints ours."""
+    import hashlib
+    for path in sorted(OUT.iterdir()):
+        image = Image.open(path).convert("RGB")
+        print(hashlib.sha256(image.tobytes()).hexdigest(), image.width, image.height, path.name)
 
 
 def compare():
@@ -448,6 +520,8 @@ def compare():
 if __name__ == "__main__":
     if "--compare" in sys.argv:
         compare()
+    elif "--digests" in sys.argv:
+        digests()
     else:
         OUT.mkdir(parents=True, exist_ok=True)
-        jpegs(), pngs(), gifs(), webps(), bmps(), profiles()
+        jpegs(), pngs(), gifs(), webps(), bmps(), profiles(), cuts()

@@ -58,6 +58,8 @@ fn decode_outlined(bytes: &[u8], outline: &Outline) -> Result<Decoded, Failure> 
             return Err(cut_off());
         }
     }
+    // An end was put on again after data had been lost.
+    partial |= outline.many_scans && LACKS_DATA.get() && !outline.restarts;
     let mut pixels = vec![0; width as usize * height as usize * 4];
     let mut rows = 0;
     for row in pixels.chunks_exact_mut(width as usize * 4) {
@@ -72,7 +74,7 @@ fn decode_outlined(bytes: &[u8], outline: &Outline) -> Result<Decoded, Failure> 
         // Data that an end-of-image marker cuts off, and nothing to start again from: a browser shows the filling, and
         // so do we, but say so.
         partial |= made_up && !outline.restarts;
-        rows += u32::from(!partial);
+        rows += u32::from(outline.many_scans || !partial);
     }
     if ended.get() && outline.arithmetic && !outline.ended {
         // This coding does not notice that it lacks data.
