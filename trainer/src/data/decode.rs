@@ -15,6 +15,7 @@ use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use soli::image::{MAX_PIXELS, Rgba, check_size};
@@ -276,9 +277,22 @@ fn decode_by_image(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Failure
     let mut limits = Limits::no_limits();
     // 16-bit RGBA at most, and as much again for a decoder's own needs.
     limits.max_alloc = Some(MAX_PIXELS * 16);
+    if format == ImageFormat::WebP {
+        let mut decoder = WebPDecoder::new(Cursor::new(bytes))?;
+        decoder.set_limits(limits)?;
+        if decoder.has_animation() {
+            // Browsers leave the background's colour in the file out of account.
+            decoder.set_background_color(image::Rgba([0; 4]))?;
+        }
+        return read_all(decoder);
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
+    read_all(reader.into_decoder()?)
+}
+
+/// All pixels that a decoder of the `image` crate has.
+fn read_all(mut decoder: impl ImageDecoder) -> Result<Decoded, Failure> {
     let (width, height) = decoder.dimensions();
     check_size(width, height).map_err(Failure::Size)?;
     // A photograph with damaged metadata is still a photograph.

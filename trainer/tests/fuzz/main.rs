@@ -8,9 +8,9 @@ mod allocation;
 mod mutate;
 mod targets;
 
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,10 +34,17 @@ static HOOK: Once = Once::new();
 /// One target at a time, since memory is counted for all threads together.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Whether a case runs, so that a panic is its own and not a test's.
+static IN_CASE: AtomicBool = AtomicBool::new(false);
+
 /// Counts also those panics that a reader catches itself.
 fn count_panics() {
     HOOK.call_once(|| {
-        set_hook(Box::new(|info| {
+        let usual = take_hook();
+        set_hook(Box::new(move |info| {
+            if !IN_CASE.load(Ordering::Relaxed) {
+                return usual(info);
+            }
             PANICS.fetch_add(1, Ordering::Relaxed);
             *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = info.to_string();
         }));
@@ -88,8 +95,10 @@ fn fuzz(target: &Target) {
         let (of, bytes) = Mutator::new(seed(), target.name, number).mutate(&target.seeds, target.words);
         let panics = PANICS.load(Ordering::Relaxed);
         let began = Instant::now();
+        IN_CASE.store(true, Ordering::Relaxed);
         let (outcome, peak) =
             allocation::peak(|| catch_unwind(AssertUnwindSafe(|| (target.read)(of, &bytes))));
+        IN_CASE.store(false, Ordering::Relaxed);
         let took = began.elapsed();
         slowest = slowest.max((took, number));
         let problem = match outcome {

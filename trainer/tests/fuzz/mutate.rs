@@ -82,9 +82,12 @@ impl Mutator {
             };
             self.damage(&mut bytes, part, other, words);
         }
-        if seed.header.is_some() && self.below(4) > 0 {
+        if let Some(header) = seed.header
+            && self.below(4) > 0
+        {
             // safetensors: the header's length, so that what it says is read.
-            let end = bytes.windows(2).position(|pair| pair == b"}}").map_or(0, |at| at + 2);
+            let near = &bytes[..bytes.len().min(header + 1000)];
+            let end = near.windows(2).rposition(|pair| pair == b"}}").map_or(0, |at| at + 2);
             if end > 8 {
                 bytes[..8].copy_from_slice(&(end as u64 - 8).to_le_bytes());
             }

@@ -50,6 +50,13 @@ impl Icc {
     }
 }
 
+impl Icc {
+    /// Whether this is a profile for printing inks that can be read.
+    pub(super) fn is_for_inks(&self) -> bool {
+        self.profile().is_some_and(|profile| profile.color_space == DataColorSpace::Cmyk)
+    }
+}
+
 /// Turns RGBA pixels into sRGB. A profile that is damaged, or for another kind of picture (`grey`: the picture's values
 /// are shades of grey), is left out of account, as browsers do.
 pub(super) fn to_srgb(pixels: &mut Vec<u8>, profile: &Icc, grey: bool) {

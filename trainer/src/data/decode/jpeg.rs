@@ -45,6 +45,12 @@ fn decode_outlined(bytes: &[u8], outline: &Outline) -> Result<Decoded, Failure> 
     let (orientation, profile) = metadata(&decoder);
     let grey = decoder.color_space() == ColorSpace::JCS_GRAYSCALE;
     let ink = matches!(decoder.color_space(), ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK);
+    if ink && profile.as_ref().is_some_and(Icc::is_for_inks) {
+        // Browsers apply it. No library here gives their colours, and to leave it out gives others.
+        return Err(Failure::Unsupported("a JPEG in printing inks (CMYK) with a colour profile".to_owned()));
+    }
+    // Browsers leave one that is not for inks out of account.
+    let profile = profile.filter(|_| !ink);
     let mut decoder = decoder
         .to_colorspace(if ink { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_EXT_RGBA })
         .map_err(broken)?;
