@@ -575,10 +575,10 @@ mod tests {
         bmp.extend([0; 24]);
         let error = decode(name(), &bmp).unwrap_err();
         assert!(matches!(error, DecodeError::Size { .. }), "{error:?}");
-        // A JPEG frame header claims 65,535 x 65,535.
+        // A JPEG frame header claims 60,000 x 60,000.
         let mut jpeg = encode(&quarters(), ImageFormat::Jpeg);
         let frame = jpeg.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
-        jpeg[frame + 5..frame + 9].fill(0xFF);
+        jpeg[frame + 5..frame + 9].copy_from_slice(&[0xEA, 0x60, 0xEA, 0x60]);
         let error = decode(name(), &jpeg).unwrap_err();
         assert!(matches!(error, DecodeError::Size { .. }), "{error:?}");
     }

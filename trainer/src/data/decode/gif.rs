@@ -32,7 +32,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     } else {
         for (y, row) in frame.chunks_exact_mut(line).enumerate() {
             let filled = match decoder.fill_buffer(row) {
-                Err(DecodingError::Io(error)) if error.kind() == ErrorKind::UnexpectedEof => false,
+                Err(error) if is_end(&error) => false,
                 filled => filled.map_err(failure)?,
             };
             if !filled {
@@ -53,11 +53,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     Ok(Decoded { width, height, pixels, orientation, profile, grey, rows, partial })
 }
 
-fn failure(error: DecodingError) -> Failure {
+/// Whether the file ended too early.
+fn is_end(error: &DecodingError) -> bool {
     match error {
-        DecodingError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            Failure::Broken(super::CUT_OFF.to_owned())
-        }
-        error => Failure::Broken(error.to_string()),
+        DecodingError::UnexpectedEof => true,
+        DecodingError::Io(error) => error.kind() == ErrorKind::UnexpectedEof,
+        _ => false,
     }
+}
+
+fn failure(error: DecodingError) -> Failure {
+    Failure::Broken(if is_end(&error) { super::CUT_OFF.to_owned() } else { error.to_string() })
 }
