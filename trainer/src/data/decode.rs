@@ -281,8 +281,10 @@ fn decode_by_image(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Failure
         let mut decoder = WebPDecoder::new(Cursor::new(bytes))?;
         decoder.set_limits(limits)?;
         if decoder.has_animation() {
-            // Browsers leave the background's colour in the file out of account.
-            decoder.set_background_color(image::Rgba([0; 4]))?;
+            // Browsers show nothing beside the frame, whatever the file says of its background: clear, or where no pixel
+            // can be, the white that everything is put over.
+            let beside = if decoder.color_type().has_alpha() { 0 } else { u8::MAX };
+            decoder.set_background_color(image::Rgba([beside; 4]))?;
         }
         return read_all(decoder);
     }
