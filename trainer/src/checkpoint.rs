@@ -27,7 +27,7 @@ pub enum CheckpointError {
         source: std::io::Error,
     },
     /// The content is damaged.
-    #[error("checkpoint {} cannot be read ({reason}); delete it to start the run anew", path.display())]
+    #[error("checkpoint {} cannot be read ({reason}); put a copy of it back, or delete it to train its stage anew", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -56,6 +56,10 @@ pub struct Progress {
 /// A run's tensors by name, and where it stands.
 pub type Checkpoint = (HashMap<String, Tensor>, Progress);
 
+/// What the last checkpoint but one is called, and a file that cannot be read and was set aside.
+const PREVIOUS: &str = "previous.safetensors";
+const DAMAGED: &str = "damaged";
+
 /// Writes a file so that its name always holds either the old or the new content, whole.
 ///
 /// # Errors
@@ -68,7 +72,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::rename(&temporary, path)
 }
 
-/// Saves `tensors` and `progress` as `file` ([`RUNNING`] or [`FINISHED`]) in the folder `run`.
+/// Saves `tensors` and `progress` as `file` ([`RUNNING`] or [`FINISHED`]) in the folder `run`. The last checkpoint of a
+/// running stage is kept too, for [`resume`].
 ///
 /// # Errors
 /// If the file system refuses or a tensor cannot be written.
@@ -83,7 +88,35 @@ pub fn save(
     let json = serde_json::to_string(progress).map_err(|e| damaged(e.to_string()))?;
     let metadata = HashMap::from([("progress".to_string(), json)]);
     let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| damaged(e.to_string()))?;
+    if file == RUNNING && path.exists() {
+        let previous = run.join(PREVIOUS);
+        fs::rename(&path, &previous).map_err(|source| CheckpointError::Io { path: previous, source })?;
+    }
     write_whole(&path, &bytes).map_err(|source| CheckpointError::Io { path, source })
+}
+
+/// Loads the last whole checkpoint of a running stage, which one damaged file must not end: it is set aside, with a line
+/// that says so, and the checkpoint before it is taken. `None` if there is no checkpoint yet.
+///
+/// # Errors
+/// If the file system refuses, or no checkpoint is whole: to begin anew costs hours and is the user's choice.
+pub fn resume(run: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
+    let (path, reason) = match load(run, RUNNING) {
+        Ok(None) => return load(run, PREVIOUS),
+        Err(CheckpointError::Damaged { path, reason }) => (path, reason),
+        found => return found,
+    };
+    let Ok(Some(previous)) = load(run, PREVIOUS) else {
+        return Err(CheckpointError::Damaged { path, reason });
+    };
+    let aside = path.with_added_extension(DAMAGED);
+    eprintln!(
+        "checkpoint {} cannot be read ({reason}); it is kept as {}, and the stage goes on from the one before it",
+        path.display(),
+        aside.display()
+    );
+    fs::rename(&path, &aside).map_err(|source| CheckpointError::Io { path, source })?;
+    Ok(Some(previous))
 }
 
 /// Loads what [`save`] wrote; `None` if there is no such file yet.
@@ -106,18 +139,21 @@ pub fn load(run: &Path, file: &str) -> Result<Option<Checkpoint>, CheckpointErro
     Ok(Some((tensors, progress)))
 }
 
-/// Removes a file that [`save`] wrote, if it is there.
+/// Removes a file that [`save`] wrote, if it is there, and what it kept beside it.
 ///
 /// # Errors
 /// If the file system refuses.
 pub fn remove(run: &Path, file: &str) -> Result<(), CheckpointError> {
-    let path = run.join(file);
-    match fs::remove_file(&path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(CheckpointError::Io { path, source })
+    for name in [file, PREVIOUS] {
+        let path = run.join(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(CheckpointError::Io { path, source });
+            }
+            _ => {}
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// The revision of the working tree, if this is one.
@@ -126,4 +162,56 @@ pub fn git_revision() -> Option<String> {
         Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
     let revision = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && !revision.is_empty()).then_some(revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(step: usize) -> Progress {
+        Progress {
+            recipe: "seed = 1".to_owned(),
+            words: vec!["dog".to_owned()],
+            step,
+            metrics_bytes: 10,
+            seconds: 1.0,
+            revision: None,
+        }
+    }
+
+    fn tensors(value: f32) -> HashMap<String, Tensor> {
+        HashMap::from([("a".to_owned(), Tensor::new(&[value; 4], &Device::Cpu).unwrap())])
+    }
+
+    /// Whatever length the last file was cut to, the run goes on from the checkpoint before it; without one, and for a
+    /// finished stage, there is an error that says what to do, and nothing is lost.
+    #[test]
+    fn a_file_cut_at_any_length_costs_no_more_than_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        assert!(resume(run).unwrap().is_none());
+        for step in 1..=2 {
+            save(run, RUNNING, &tensors(step as f32), &progress(step)).unwrap();
+        }
+        let whole = fs::read(run.join(RUNNING)).unwrap();
+        assert_eq!(resume(run).unwrap().unwrap().1.step, 2);
+        for end in 0..whole.len() {
+            fs::write(run.join(RUNNING), &whole[..end]).unwrap();
+            let (tensors, progress) = resume(run).unwrap().unwrap();
+            assert_eq!(progress.step, 1, "{end} bytes");
+            assert_eq!(tensors["a"].to_vec1::<f32>().unwrap(), [1.0; 4]);
+            assert_eq!(fs::read(run.join(RUNNING).with_added_extension(DAMAGED)).unwrap().len(), end);
+            fs::write(run.join(FINISHED), &whole[..end]).unwrap();
+            assert!(load(run, FINISHED).is_err(), "{end} bytes");
+        }
+        let previous = fs::read(run.join(PREVIOUS)).unwrap();
+        for name in [RUNNING, PREVIOUS] {
+            fs::write(run.join(name), &previous[..50]).unwrap();
+        }
+        let error = resume(run).unwrap_err().to_string();
+        assert!(error.contains(RUNNING) && error.contains("delete it"), "{error}");
+        assert_eq!(fs::read(run.join(RUNNING)).unwrap(), previous[..50]);
+        remove(run, RUNNING).unwrap();
+        assert!(!run.join(PREVIOUS).exists());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -52,7 +52,8 @@ pub struct MetricsFile {
 
 impl MetricsFile {
     /// Opens the run's file and cuts it to the `keep` bytes that its checkpoint knows of: what a killed run wrote
-    /// after its last checkpoint will be computed, and written, again.
+    /// after its last checkpoint will be computed, and written, again. Of those bytes only whole rows are kept: a power
+    /// cut can tear the file, and a torn row must not end the run.
     ///
     /// `terms` names the stage's own columns.
     ///
@@ -60,14 +61,28 @@ impl MetricsFile {
     /// If the file system refuses.
     pub fn open(run: &Path, keep: u64, terms: &[&str]) -> Result<Self> {
         let path = run.join("metrics.csv");
+        let refused = || format!("cannot write {}", path.display());
+        let columns: Vec<&str> = HEADER.split(',').chain(terms.iter().copied()).collect();
+        let header = columns.join(",");
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
-        let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        file.set_len(keep)?;
-        file.seek(SeekFrom::End(0))?;
-        if keep == 0 {
-            let columns: Vec<&str> = std::iter::once(HEADER).chain(terms.iter().copied()).collect();
-            writeln!(file, "{}", columns.join(","))?;
+        let mut file = file.with_context(refused)?;
+        let mut known = Vec::new();
+        Read::by_ref(&mut file).take(keep).read_to_end(&mut known).with_context(refused)?;
+        let (kept, lost) = whole_rows(&known, &header);
+        if keep > 0 && (lost || (known.len() as u64) < keep) {
+            eprintln!(
+                "{} was damaged, as by a power cut: its whole rows are kept, the others are missing from the curve",
+                path.display()
+            );
         }
+        if kept.as_bytes() == known {
+            file.set_len(known.len() as u64).with_context(refused)?;
+        } else {
+            drop(file);
+            crate::checkpoint::write_whole(&path, kept.as_bytes()).with_context(refused)?;
+            file = OpenOptions::new().write(true).open(&path).with_context(refused)?;
+        }
+        file.seek(SeekFrom::End(0)).with_context(refused)?;
         Ok(Self { path, file: BufWriter::new(file), terms: terms.len() })
     }
 
@@ -104,9 +119,10 @@ impl MetricsFile {
     pub fn plot(&mut self) -> Result<()> {
         self.file.flush()?;
         let (mut loss, mut cider) = (Vec::new(), Vec::new());
-        let mut reader = csv::Reader::from_path(&self.path)?;
+        let failed = || format!("cannot read {} back", self.path.display());
+        let mut reader = csv::Reader::from_path(&self.path).with_context(failed)?;
         for record in reader.records() {
-            let record = record?;
+            let record = record.with_context(failed)?;
             let number = |i: usize| record.get(i).and_then(|field| field.parse::<f64>().ok());
             if let (Some(epoch), Some(value)) = (number(1), number(2)) {
                 loss.push((epoch, value));
@@ -118,6 +134,26 @@ impl MetricsFile {
         draw(&self.path.with_file_name("curve.svg"), &smooth(&loss), &cider)
             .map_err(|e| anyhow!("cannot draw the curve: {e}"))
     }
+}
+
+/// The header and those rows of a metrics file that are whole, and whether something else was in it.
+fn whole_rows(known: &[u8], header: &str) -> (String, bool) {
+    let text = String::from_utf8_lossy(known);
+    let mut kept = format!("{header}\n");
+    let mut lost = false;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let row = line.strip_suffix('\n');
+        if index == 0 && row == Some(header) {
+            continue;
+        }
+        let number =
+            |(column, field): (usize, &str)| (column > 1 && field.is_empty()) || field.parse::<f64>().is_ok();
+        let whole = row.is_some_and(|row| {
+            row.split(',').count() == header.split(',').count() && row.split(',').enumerate().all(number)
+        });
+        if whole { kept.push_str(line) } else { lost = true }
+    }
+    (kept, lost)
 }
 
 /// Means over runs of points, so that a curve of thousands of noisy steps stays readable.
@@ -215,5 +251,57 @@ impl Meter {
     /// Ends the bar.
     pub fn finish(&self) {
         self.bar.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(run: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(run.join("metrics.csv")).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// A run that lost any part of its file's end, or has zeros there, as file systems leave them, goes on.
+    #[test]
+    fn a_torn_file_keeps_its_whole_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        let mut file = MetricsFile::open(run, 0, &["own"]).unwrap();
+        for step in 1..=3 {
+            file.write(&Row::step(step, step as f64 / 3.0, 0.125, 1.0, 16, &[0.5])).unwrap();
+        }
+        let known = file.flush().unwrap();
+        let whole = std::fs::read(run.join("metrics.csv")).unwrap();
+        let all = rows(run);
+        assert_eq!(all.len(), 4);
+        for end in 0..=whole.len() {
+            for zeros in [0, whole.len() - end] {
+                let torn = [&whole[..end], &vec![0; zeros]].concat();
+                std::fs::write(run.join("metrics.csv"), &torn).unwrap();
+                let mut file = MetricsFile::open(run, known, &["own"]).unwrap();
+                file.write(&Row::step(4, 4.0 / 3.0, 0.125, 1.0, 16, &[0.5])).unwrap();
+                file.flush().unwrap();
+                file.plot().unwrap();
+                let found = rows(run);
+                let expected = whole[..end].iter().filter(|byte| **byte == b'\n').count().max(1);
+                assert_eq!(found.len(), expected + 1, "{end} of {} bytes, {zeros} zeros", whole.len());
+                assert_eq!(found[..expected], all[..expected]);
+                assert!(found[expected].starts_with("4,1.3333,0.125,"));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_after_the_checkpoint_are_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = MetricsFile::open(folder.path(), 0, &[]).unwrap();
+        file.write(&Row::step(1, 0.5, 0.125, 1.0, 16, &[])).unwrap();
+        let known = file.flush().unwrap();
+        file.write(&Row::step(2, 1.0, 0.125, 1.0, 16, &[])).unwrap();
+        file.flush().unwrap();
+        drop(MetricsFile::open(folder.path(), known, &[]).unwrap());
+        assert_eq!(rows(folder.path()).len(), 2);
     }
 }

@@ -33,7 +33,7 @@ pub struct Caption {
     /// Longest caption in tokens, the end included; as long as the model can when not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
     max_tokens: Option<u16>,
-    /// Print one JSON object a line: file, all fields of the caption and ms, or file and error.
+    /// Print one JSON object a line: file, all fields of the caption, partial and ms, or file and error.
     #[arg(long, conflicts_with_all = ["format", "out"])]
     json: bool,
     /// A list of pictures, `-` for standard input: paths, or NDJSON with `{"id", "file"}` or `{"id", "bytes"}` (base64).
@@ -220,12 +220,13 @@ impl Output for Printed {
                 let caption: Map<String, Value> = serde_json::from_str(caption).unwrap_or_default();
                 let text = caption.get("text").and_then(Value::as_str).unwrap_or_default();
                 let number = |name: &str| caption.get(name).and_then(Value::as_f64);
-                match (number("confidence"), number("score").unwrap_or_default()) {
-                    (Some(confidence), _) => {
-                        writeln!(out, "{file}: {text} (confidence {:.0} %, {ms:.0} ms)", confidence * 100.0)
-                    }
-                    (None, score) => writeln!(out, "{file}: {text} (score {score:.2}, {ms:.0} ms)"),
-                }
+                let sure = match (number("confidence"), number("score").unwrap_or_default()) {
+                    (Some(confidence), _) => format!("confidence {:.0} %", confidence * 100.0),
+                    (None, score) => format!("score {score:.2}"),
+                };
+                let partial = caption.get("partial").and_then(Value::as_bool).unwrap_or_default();
+                let cut = if partial { ", the file is cut off" } else { "" };
+                writeln!(out, "{file}: {text} ({sure}, {ms:.0} ms{cut})")
             }
             Err(error) => writeln!(std::io::stderr(), "{error}"),
         };

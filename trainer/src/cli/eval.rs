@@ -10,7 +10,7 @@ use soli::captioner::{CaptionOptions, Captioner};
 
 use super::caption::load_captioner;
 use super::print;
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, Example, Report, Split};
 use crate::evaluate::score;
 use crate::metrics::{meteor, objects};
 
@@ -77,7 +77,24 @@ impl Eval {
 
     /// Measures one data set; its captions are appended to `lines`.
     fn one(&self, captioner: &Captioner, data: &Path, lines: &mut String) -> Result<()> {
-        let Dataset { mut examples, mut report } = Dataset::open(data, self.split)?;
+        let Dataset { examples, mut report } = Dataset::open(data, self.split)?;
+        let measured = self.measure(captioner, data, examples, &mut report, lines);
+        // Also where an error ends it: what was left out is often the reason.
+        if !report.is_clean() {
+            eprintln!("{}: {report}", data.display());
+        }
+        measured
+    }
+
+    /// Captions and scores the pictures of one data set.
+    fn measure(
+        &self,
+        captioner: &Captioner,
+        data: &Path,
+        mut examples: Vec<Example>,
+        report: &mut Report,
+        lines: &mut String,
+    ) -> Result<()> {
         examples.truncate(self.limit.unwrap_or(usize::MAX).max(1));
         let options = CaptionOptions::default().with_beam(usize::from(self.beam)).with_neutral(self.neutral);
         let sides: Vec<Option<usize>> = match self.px.as_slice() {
@@ -87,7 +104,7 @@ impl Eval {
         let references: HashMap<&str, &Vec<String>> =
             examples.iter().map(|example| (example.name.as_str(), &example.captions)).collect();
         for side in sides {
-            let (mut scores, described) = score(captioner, &examples, side, &options, &mut report)?;
+            let (mut scores, described) = score(captioner, &examples, side, &options, report)?;
             let references: Vec<&Vec<String>> =
                 described.iter().map(|d| references[d.file.as_str()]).collect();
             if let Some(jar) = &self.meteor_jar {
@@ -106,7 +123,8 @@ impl Eval {
             if self.json {
                 let line = json!({
                     "data": data, "split": self.split.to_string(), "px": side, "beam": self.beam,
-                    "images": described.len(), "bleu": scores.bleu, "rouge_l": scores.rouge_l, "cider": scores.cider,
+                    "images": described.len(), "bleu": scores.bleu, "rouge_l": scores.rouge_l,
+                    "cider": scores.cider_defined.then_some(scores.cider),
                     "meteor": scores.meteor, "object_recall": recall, "objects": things,
                 });
                 self.say(line)?;
@@ -124,9 +142,6 @@ impl Eval {
                 line["px"] = json!(side);
                 lines.push_str(&format!("{line}\n"));
             }
-        }
-        if !report.is_clean() {
-            eprintln!("{}: {report}", data.display());
         }
         Ok(())
     }

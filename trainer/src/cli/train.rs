@@ -63,7 +63,8 @@ impl Train {
             if i > 0 {
                 eprintln!("next recipe: {name}");
             }
-            weights = self.one(recipe, &run, start.as_ref(), &sets, &mut report)?;
+            let trained = self.one(recipe, &run, start.as_ref(), &sets, &mut report);
+            weights = trained.inspect_err(|_| eprintln!("{report}"))?;
             start = Some(read_weights(&weights)?);
         }
         eprintln!("the trained weights: {}", weights.display());
@@ -143,6 +144,16 @@ impl Train {
             );
         }
         let pictures = if recipe.needs_unlabelled() { self.sources.find_unlabelled()? } else { Vec::new() };
+        let captions: usize =
+            sets.iter().flat_map(|set| &set.train).map(|example| example.captions.len()).sum();
+        let unknown = captions - train.iter().map(|example| example.captions.len()).sum::<usize>();
+        if unknown > 0 {
+            let pictures: usize = sets.iter().map(|set| set.train.len()).sum();
+            eprintln!(
+                "left out: {unknown} captions have no known word, {} pictures with them",
+                pictures - train.len()
+            );
+        }
         eprintln!(
             "{} pictures, {} words, {} texts, {} groups, {} pictures without captions, {} concepts; run folder {}",
             train.len(),
@@ -275,7 +286,12 @@ impl Sources {
             let Dataset { examples: mut train, report: found } = Dataset::open(path, Split::Train)?;
             eprintln!("{name}: {found}");
             let mut dev = match Dataset::open(path, Split::Dev) {
-                Ok(dev) => dev.examples,
+                Ok(dev) => {
+                    if !dev.report.is_clean() {
+                        eprintln!("{name}, for scoring: {}", dev.report);
+                    }
+                    dev.examples
+                }
                 Err(why) => {
                     eprintln!("no dev scores will be measured on {name}: {why}");
                     Vec::new()

@@ -1,16 +1,26 @@
 //! Image files to pixels: JPEG, PNG, WebP, GIF (its first frame) and BMP, told apart by their content.
 //!
-//! The camera's EXIF orientation is applied and alpha is kept; [`soli::image`] puts it over white. Colour profiles are
-//! not applied: values are taken as sRGB.
+//! The pixels are those that a browser shows, or there is an error: `tests/decode.rs` compares them with Chromium's over a
+//! matrix of kinds of files. The camera's EXIF orientation and the colour profile are applied (values are sRGB then), and
+//! alpha is kept; [`soli::image`] puts it over white. Of a file that was cut off, the rows that are there are a picture
+//! if they are at least half of all.
+
+mod colour;
+mod gif;
+mod jpeg;
+mod png;
 
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use soli::image::{MAX_PIXELS, Rgba, check_size};
+
+use colour::Icc;
 
 /// Longest file that is read: a picture of the most pixels in 16-bit RGBA, not compressed, fits.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -54,12 +64,20 @@ pub enum DecodeError {
         path: PathBuf,
     },
     /// The content is none of the formats that are read.
-    #[error("{}: {found}; JPEG, PNG, WebP, GIF and BMP can be read", .path.display())]
+    #[error("{}: {found}", .path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
-        /// What the content looks like.
+        /// What the content looks like, and what to do.
         found: String,
+    },
+    /// The format is read, but not this kind of it; browsers do not show it either.
+    #[error("{}: this is {what}, which is not supported; save it as an ordinary JPEG or PNG", .path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: String,
     },
     /// The picture is empty or has too many pixels; found before memory for them is taken.
     #[error("{}: {source}", .path.display())]
@@ -87,6 +105,7 @@ pub struct Picture {
     width: u32,
     height: u32,
     data: Vec<u8>,
+    partial: bool,
 }
 
 impl Picture {
@@ -98,6 +117,12 @@ impl Picture {
     /// Height in pixels, after the orientation was applied; at least 1.
     pub fn height(&self) -> u32 {
         self.height
+    }
+
+    /// Whether the file was cut off, so that a part of the picture (less than half) is missing and clear, or all of it is
+    /// there but coarse.
+    pub fn partial(&self) -> bool {
+        self.partial
     }
 
     /// The picture as the model takes it.
@@ -112,7 +137,7 @@ impl Picture {
     /// If nothing can be resized to that side.
     pub fn shrunk(&self, side: usize) -> Result<Self, soli::image::ImageError> {
         let rgb = soli::image::to_square(&self.rgba(), side)?;
-        Ok(Self { width: side as u32, height: side as u32, data: opaque(&rgb) })
+        Ok(Self { width: side as u32, height: side as u32, data: opaque(&rgb), partial: self.partial })
     }
 
     /// The picture over white.
@@ -129,7 +154,12 @@ impl Picture {
 
 impl From<&image::RgbImage> for Picture {
     fn from(picture: &image::RgbImage) -> Self {
-        Self { width: picture.width(), height: picture.height(), data: opaque(picture.as_raw()) }
+        Self {
+            width: picture.width(),
+            height: picture.height(),
+            data: opaque(picture.as_raw()),
+            partial: false,
+        }
     }
 }
 
@@ -169,22 +199,23 @@ pub fn decode(path: &Path, bytes: &[u8]) -> Result<Picture, DecodeError> {
     }
     let (format, name) = format_of(bytes)
         .map_err(|found| DecodeError::UnknownFormat { path: path.to_owned(), found: found.to_owned() })?;
-    let broken = |reason: String| DecodeError::Broken { path: path.to_owned(), format: name, reason };
-    if format == ImageFormat::Jpeg && !jpeg_ends(bytes) {
-        // The decoder would fill the missing part with grey.
-        return Err(broken("the file is cut off: there is no end-of-image marker".to_owned()));
-    }
     // A bug that some hostile file brings out in a decoder must cost that file only.
     let decoded = catch_unwind(AssertUnwindSafe(|| decode_format(bytes, format)))
         .unwrap_or_else(|_| Err(Failure::Broken("the decoder panicked".to_owned())));
+    let path = path.to_owned();
     decoded.map_err(|failure| match failure {
-        Failure::Broken(reason) => broken(reason),
-        Failure::Size(source) => DecodeError::Size { path: path.to_owned(), source },
+        Failure::Broken(reason) => DecodeError::Broken { path, format: name, reason },
+        Failure::Unsupported(what) => DecodeError::Unsupported { path, what },
+        Failure::Size(source) => DecodeError::Size { path, source },
     })
 }
 
+/// The reason that is given for a file that ends too early.
+const CUT_OFF: &str = "the file is cut off, and too little of the picture is there";
+
 enum Failure {
     Broken(String),
+    Unsupported(String),
     Size(soli::image::ImageError),
 }
 
@@ -194,7 +225,7 @@ impl From<image::ImageError> for Failure {
         let reason = match &error {
             image::ImageError::Decoding(inner) => std::error::Error::source(inner).map(ToString::to_string),
             image::ImageError::IoError(inner) if inner.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Some("the file is cut off".to_owned())
+                Some(CUT_OFF.to_owned())
             }
             _ => None,
         };
@@ -202,22 +233,75 @@ impl From<image::ImageError> for Failure {
     }
 }
 
+/// What a format's decoder gives.
+struct Decoded {
+    width: u32,
+    height: u32,
+    /// RGBA as stored: not turned, in the file's own colours.
+    pixels: Vec<u8>,
+    orientation: Orientation,
+    profile: Option<Icc>,
+    /// Whether the file has shades of grey only.
+    grey: bool,
+    /// How many rows from the top are there.
+    rows: u32,
+    /// Whether something is missing.
+    partial: bool,
+}
+
 fn decode_format(bytes: &[u8], format: ImageFormat) -> Result<Picture, Failure> {
-    let mut limits = Limits::no_limits();
-    // 16-bit RGBA at most, and as much again for a decoder's own needs.
-    limits.max_alloc = Some(MAX_PIXELS * 16);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
-    let (width, height) = decoder.dimensions();
-    check_size(width, height).map_err(Failure::Size)?;
-    // A photograph with damaged metadata is still a photograph.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder)?;
+    let decoded = match format {
+        ImageFormat::Jpeg => jpeg::decode(bytes),
+        ImageFormat::Png => png::decode(bytes),
+        ImageFormat::Gif => gif::decode(bytes),
+        _ => decode_by_image(bytes, format),
+    }?;
+    let Decoded { width, height, mut pixels, orientation, profile, grey, rows, partial } = decoded;
+    if rows < height.div_ceil(2) {
+        return Err(Failure::Broken(CUT_OFF.to_owned()));
+    }
+    if let Some(profile) = &profile {
+        colour::to_srgb(&mut pixels, profile, grey);
+    }
+    let image = image::RgbaImage::from_raw(width, height, pixels);
+    let mut image =
+        DynamicImage::ImageRgba8(image.ok_or_else(|| Failure::Broken("too few pixels".to_owned()))?);
     image.apply_orientation(orientation);
     let image = image.into_rgba8();
     let (width, height) = image.dimensions();
-    Ok(Picture { width, height, data: image.into_raw() })
+    Ok(Picture { width, height, data: image.into_raw(), partial })
+}
+
+/// WebP and BMP. Browsers leave the orientation in a WebP's EXIF out of account, and so do we.
+fn decode_by_image(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Failure> {
+    let mut limits = Limits::no_limits();
+    // 16-bit RGBA at most, and as much again for a decoder's own needs.
+    limits.max_alloc = Some(MAX_PIXELS * 16);
+    if format == ImageFormat::WebP {
+        let mut decoder = WebPDecoder::new(Cursor::new(bytes))?;
+        decoder.set_limits(limits)?;
+        if decoder.has_animation() {
+            // Browsers show nothing beside the frame, whatever the file says of its background: clear, or where no pixel
+            // can be, the white that everything is put over.
+            let beside = if decoder.color_type().has_alpha() { 0 } else { u8::MAX };
+            decoder.set_background_color(image::Rgba([beside; 4]))?;
+        }
+        return read_all(decoder);
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    read_all(reader.into_decoder()?)
+}
+
+/// All pixels that a decoder of the `image` crate has.
+fn read_all(mut decoder: impl ImageDecoder) -> Result<Decoded, Failure> {
+    let (width, height) = decoder.dimensions();
+    check_size(width, height).map_err(Failure::Size)?;
+    // A photograph with damaged metadata is still a photograph.
+    let profile = decoder.icc_profile().ok().flatten().map(Icc::Profile);
+    let pixels = DynamicImage::from_decoder(decoder)?.into_rgba8().into_raw();
+    let (orientation, grey, partial) = (Orientation::NoTransforms, false, false);
+    Ok(Decoded { width, height, pixels, orientation, profile, grey, rows: height, partial })
 }
 
 /// The format by the first bytes, or what else they look like.
@@ -228,41 +312,32 @@ fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), &'static str> 
     }
     let start = bytes.trim_ascii_start();
     Err(match (bytes.get(4..12), guess) {
-        (Some(b"ftypheic" | b"ftypheix" | b"ftypmif1" | b"ftypmsf1" | b"ftyphevc"), _) => {
-            "HEIC is not supported"
+        (Some(b"ftypavif" | b"ftypavis"), _) | (_, Some(ImageFormat::Avif)) => {
+            "this is an AVIF picture, which the command line does not read (the page and the package do): save it as \
+             JPEG or PNG"
         }
-        (Some(b"ftypavif" | b"ftypavis"), _) | (_, Some(ImageFormat::Avif)) => "AVIF is not supported",
-        (_, Some(ImageFormat::Tiff)) => "TIFF is not supported",
-        _ if start.starts_with(b"<svg") || start.starts_with(b"<?xml") => "SVG is not supported",
+        (Some([b'f', b't', b'y', b'p', brand @ ..]), _) => match brand {
+            b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" => {
+                "this is a HEIC picture, as iPhones take them: save it as JPEG or PNG, or set the camera to \
+                 \"Most Compatible\""
+            }
+            _ => "this is a video, not a picture: save one of its frames as JPEG or PNG",
+        },
+        _ if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n") => {
+            "this is a JPEG XL picture, which is not supported: save it as JPEG or PNG"
+        }
+        _ if bytes.starts_with(b"\0\0\0\x0cjP  \r\n\x87\n") || bytes.starts_with(b"\xff\x4f\xff\x51") => {
+            "this is a JPEG 2000 picture, which is not supported: save it as JPEG or PNG"
+        }
+        (_, Some(ImageFormat::Tiff)) => "TIFF is not supported: save it as JPEG or PNG",
+        (_, Some(ImageFormat::Ico)) => "icons are not supported: save it as PNG",
+        _ if start.starts_with(b"%PDF") => "this is a PDF document, not a picture: save a page as PNG",
+        _ if start.starts_with(b"<svg") || start.starts_with(b"<?xml") => {
+            "SVG is not supported by the command line (the page and the package read it): save it as PNG"
+        }
         _ if start.starts_with(b"<") => "this is a web page, not an image",
-        _ => "the content is of no known image format",
+        _ => "the content is of no known image format; JPEG, PNG, WebP, GIF and BMP can be read",
     })
-}
-
-/// Whether a JPEG stream has its end-of-image marker where its segments lead to.
-///
-/// Segments have lengths (ITU-T T.81, annex B); in the entropy-coded data after a start of scan, 0xFF is followed by 0
-/// or a restart marker, any other marker ends it.
-fn jpeg_ends(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    loop {
-        // To the next marker, over entropy-coded data or stray bytes between segments.
-        let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&b| b == 0xFF)) else {
-            return false;
-        };
-        at += found;
-        match bytes.get(at + 1) {
-            None => return false,
-            Some(0xD9) => return true,
-            // A stuffed zero, a fill byte, or a marker without a segment.
-            Some(0x00 | 0x01 | 0xD0..=0xD8) => at += 2,
-            Some(0xFF) => at += 1,
-            Some(_) => match bytes.get(at + 2..at + 4) {
-                None => return false,
-                Some(length) => at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]])),
-            },
-        }
-    }
 }
 
 #[cfg(test)]
@@ -421,11 +496,47 @@ mod tests {
         }));
         for (format, label) in FORMATS {
             let bytes = encode(&noise, format);
-            for keep in [13, bytes.len() / 4, bytes.len() / 2, bytes.len() * 9 / 10] {
+            for keep in [13, bytes.len() / 4, bytes.len() * 2 / 5] {
                 let error = decode(name(), &bytes[..keep]).expect_err(label);
                 assert!(matches!(error, DecodeError::Broken { .. }), "{label} {keep}: {error:?}");
                 let message = error.to_string();
                 assert!(message.starts_with(&format!("some/picture.txt: broken {label}: ")), "{message}");
+            }
+        }
+    }
+
+    /// Whatever length a file is cut to, there is an error, or a picture whose rows are those of the whole one as far as
+    /// they go (at least half of them) and clear from there on.
+    #[test]
+    fn a_file_cut_at_any_length_gives_right_rows_or_an_error() {
+        let noise = DynamicImage::ImageRgb8(ImageBuffer::from_fn(40, 48, |x, y| {
+            let v = x.wrapping_mul(2_654_435_761u32.wrapping_mul(y + 1)) >> 7;
+            Rgb([v as u8, (v >> 8) as u8, (v >> 16) as u8])
+        }));
+        for (format, label) in FORMATS {
+            let bytes = encode(&noise, format);
+            let whole = decode(name(), &bytes).unwrap();
+            assert!(!whole.partial());
+            let line = whole.width as usize * 4;
+            let mut partial = 0;
+            for keep in 0..bytes.len() {
+                let Ok(picture) = decode(name(), &bytes[..keep]) else { continue };
+                let equal = picture
+                    .data
+                    .chunks(line)
+                    .zip(whole.data.chunks(line))
+                    .take_while(|(a, b)| a == b)
+                    .count();
+                assert!(
+                    picture.data[equal * line..].iter().all(|value| *value == 0),
+                    "{label} {keep}: {equal}"
+                );
+                assert!(equal >= 24, "{label} cut to {keep} of {} bytes: {equal} rows", bytes.len());
+                assert_eq!(picture.partial, equal < 48, "{label} {keep}: {equal}");
+                partial += usize::from(picture.partial);
+            }
+            if ["JPEG", "PNG", "GIF"].contains(&label) {
+                assert!(partial > 0, "{label}");
             }
         }
     }
@@ -443,9 +554,13 @@ mod tests {
             (&b""[..], "the file is empty"),
             (b"hello", "no known image format"),
             (b"\n<!doctype html>", "a web page"),
-            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG is not supported"),
-            (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC is not supported"),
-            (b"\0\0\0\x18ftypavif\0\0\0\0", "AVIF is not supported"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "save it as PNG"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "this is a HEIC picture"),
+            (b"\xff\x0a\x10\x20", "this is a JPEG XL picture"),
+            (b"\0\0\0\x0cJXL \r\n\x87\n", "this is a JPEG XL picture"),
+            (b"\0\0\0\x18ftypisom\0\0\0\0", "this is a video"),
+            (b"%PDF-1.7", "this is a PDF"),
+            (b"\0\0\0\x18ftypavif\0\0\0\0", "this is an AVIF picture"),
         ] {
             let message = decode(name(), bytes).unwrap_err().to_string();
             assert!(message.contains(said), "{message}");
@@ -462,10 +577,10 @@ mod tests {
         bmp.extend([0; 24]);
         let error = decode(name(), &bmp).unwrap_err();
         assert!(matches!(error, DecodeError::Size { .. }), "{error:?}");
-        // A JPEG frame header claims 65,535 x 65,535.
+        // A JPEG frame header claims 60,000 x 60,000.
         let mut jpeg = encode(&quarters(), ImageFormat::Jpeg);
         let frame = jpeg.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
-        jpeg[frame + 5..frame + 9].fill(0xFF);
+        jpeg[frame + 5..frame + 9].copy_from_slice(&[0xEA, 0x60, 0xEA, 0x60]);
         let error = decode(name(), &jpeg).unwrap_err();
         assert!(matches!(error, DecodeError::Size { .. }), "{error:?}");
     }

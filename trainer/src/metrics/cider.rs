@@ -83,6 +83,12 @@ impl<T: Hash + Eq + Clone> Cider<T> {
         self.references.is_empty()
     }
 
+    /// Whether scores mean anything: they weigh words by how few of the images have them, so that with one image, or
+    /// with the same words for all, every weight and every score is 0.
+    pub fn is_defined(&self) -> bool {
+        self.inverse_frequency.iter().any(|weight| *weight > 0.0)
+    }
+
     /// CIDEr of a candidate against the references of the image at that place in the list, 0 to 10; 0 if the image has
     /// no references.
     ///

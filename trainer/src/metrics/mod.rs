@@ -66,8 +66,11 @@ pub struct Scores {
     pub bleu: [f64; 4],
     /// ROUGE-L, the mean over the images, 0 to 1.
     pub rouge_l: f64,
-    /// CIDEr, the mean over the images, 0 to 10.
+    /// CIDEr, the mean over the images, 0 to 10; 0 where it is not defined.
     pub cider: f64,
+    /// Whether CIDEr is defined: it is not for one image alone, nor where all have the same references, for it weighs
+    /// words by how few of the images have them.
+    pub cider_defined: bool,
     /// METEOR of the whole set, 0 to 1, if it was asked for (see [`meteor::score`]).
     pub meteor: Option<f64>,
 }
@@ -83,6 +86,13 @@ pub struct ImageScores {
     pub cider: f64,
 }
 
+impl Scores {
+    /// CIDEr times 100 as text, `-` where it is not defined.
+    pub fn cider_text(&self) -> String {
+        if self.cider_defined { format!("{:.1}", 100.0 * self.cider) } else { "-".to_owned() }
+    }
+}
+
 impl fmt::Display for Scores {
     /// A table of two lines, times 100.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,11 +101,17 @@ impl fmt::Display for Scores {
         for bleu in self.bleu {
             write!(f, "{:6.1}  ", 100.0 * bleu)?;
         }
-        write!(f, "{:7.1}  {:5.1}", 100.0 * self.rouge_l, 100.0 * self.cider)?;
-        match self.meteor {
-            Some(meteor) => write!(f, "  {:6.1}", 100.0 * meteor),
-            None => Ok(()),
+        write!(f, "{:7.1}  {:>5}", 100.0 * self.rouge_l, self.cider_text())?;
+        if let Some(meteor) = self.meteor {
+            write!(f, "  {:6.1}", 100.0 * meteor)?;
         }
+        if !self.cider_defined {
+            write!(
+                f,
+                "\nCIDEr is not defined here: it weighs words by how few of the pictures have them, and needs two or more"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -143,6 +159,7 @@ pub fn evaluate_each(
         bleu: bleu.corpus,
         rouge_l: mean(|image| image.rouge_l),
         cider: mean(|image| image.cider),
+        cider_defined: cider.is_defined(),
         meteor: None,
     };
     Ok((scores, images))

@@ -154,9 +154,31 @@ fn lists_that_do_not_fit_are_refused() {
     assert!(matches!(error, MetricError::NoReferences { image: 1 }), "{error}");
 }
 
+/// CIDEr weighs words by how few of the pictures have them: nothing is left of it for one picture, or for several with
+/// the same references.
+#[test]
+fn cider_is_said_to_be_undefined_where_it_is() {
+    let one = evaluate(&strings(&["a dog runs"]), &[strings(&["a dog runs fast"])]).unwrap();
+    let same = vec![strings(&["a dog runs fast"]); 3];
+    let same = evaluate(&strings(&["a dog runs", "a cat", "a dog"]), &same).unwrap();
+    for scores in [one, same] {
+        assert!(!scores.cider_defined);
+        assert_eq!(scores.cider_text(), "-");
+        assert!(scores.to_string().contains("CIDEr is not defined"), "{scores}");
+    }
+    let two = [strings(&["a dog runs fast"]), strings(&["a cat sleeps"])];
+    assert!(evaluate(&strings(&["a dog runs", "a cat"]), &two).unwrap().cider_defined);
+}
+
 #[test]
 fn scores_print_as_a_table() {
-    let mut scores = Scores { bleu: [0.6512, 0.4, 0.25, 0.1499], rouge_l: 0.5, cider: 1.0349, meteor: None };
+    let mut scores = Scores {
+        bleu: [0.6512, 0.4, 0.25, 0.1499],
+        rouge_l: 0.5,
+        cider: 1.0349,
+        cider_defined: true,
+        meteor: None,
+    };
     assert_eq!(
         scores.to_string(),
         "BLEU-1  BLEU-2  BLEU-3  BLEU-4  ROUGE-L  CIDEr\n\

@@ -88,7 +88,7 @@ pub fn train(
         seconds: 0.0,
         revision: crate::checkpoint::git_revision(),
     };
-    if let Some((state, saved)) = checkpoint::load(folder, checkpoint::RUNNING)? {
+    if let Some((state, saved)) = checkpoint::resume(folder)? {
         if (&saved.recipe, &saved.words) != (&progress.recipe, &progress.words) {
             bail!(
                 "{} holds a run with another configuration or other data; choose another --run folder",
@@ -158,10 +158,10 @@ pub fn train(
                     let options = CaptionOptions::AS_LEARNED;
                     let (scores, _) = score(&captioner, &dev[..count], None, &options, report)?;
                     meter.say(&format!(
-                        "{name}, epoch {}: loss {:.3}, dev of {set} ({count} pictures) CIDEr {:.1}, BLEU-4 {:.1}",
+                        "{name}, epoch {}: loss {:.3}, dev of {set} ({count} pictures) CIDEr {}, BLEU-4 {:.1}",
                         epoch + 1,
                         meter.loss(),
-                        scores.cider * 100.0,
+                        scores.cider_text(),
                         scores.bleu[3] * 100.0
                     ));
                     // The curve is that of the first set.

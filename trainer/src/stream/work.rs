@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use soli::captioner::{CaptionOptions, Captioner};
+use serde::Serialize;
+use soli::captioner::{Caption, CaptionOptions, Captioner};
 
 use super::StreamOptions;
 use super::dedupe::Captions;
@@ -64,7 +65,7 @@ impl Worker {
                 .map_err(|error| format!("{}: {error}", name.display()))?;
             *ms = started.elapsed().as_secs_f64() * 1e3;
             // All fields that a caption has, so that new ones need nothing here.
-            serde_json::to_string(&caption)
+            serde_json::to_string(&Described { caption, partial: picture.partial() })
                 .map(Arc::from)
                 .map_err(|error| format!("{}: {error}", name.display()))
         };
@@ -73,6 +74,15 @@ impl Worker {
             None => (caption(), false),
         }
     }
+}
+
+/// What a row says of a picture.
+#[derive(Serialize)]
+struct Described {
+    #[serde(flatten)]
+    caption: Caption,
+    /// Whether the file is cut off, so that only what is there (at least half) was described.
+    partial: bool,
 }
 
 /// As [`decode::load`] reads: also what has no length, such as pipes.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 /// A field of a caption that is a column of tables, between `id` and `error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
-    /// The field's name in [`soli::captioner::Caption`] as JSON. Where it is missing, the column is empty or null.
+    /// The field's name in a row as JSON: of [`soli::captioner::Caption`], or `partial`. Where it is missing, the column is empty or null.
     pub name: &'static str,
     /// What it holds.
     pub kind: Kind,
@@ -20,6 +20,8 @@ pub enum Kind {
     Number,
     /// A list of words with their probabilities: JSON in CSV, a list of structures in Parquet.
     Words,
+    /// True or false.
+    Flag,
 }
 
 /// The columns. A further field of a caption becomes one by a line here, such as
@@ -28,6 +30,7 @@ pub const COLUMNS: &[Column] = &[
     Column { name: "text", kind: Kind::Text },
     Column { name: "confidence", kind: Kind::Number },
     Column { name: "words", kind: Kind::Words },
+    Column { name: "partial", kind: Kind::Flag },
 ];
 
 /// The fields of a caption that was written as JSON; none if it is no object.

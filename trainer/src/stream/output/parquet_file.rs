@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arrow_array::builder::{Float32Builder, ListBuilder, StringBuilder, StructBuilder};
+use arrow_array::builder::{BooleanBuilder, Float32Builder, ListBuilder, StringBuilder, StructBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Fields, Schema};
@@ -230,6 +230,7 @@ fn kind_of(column: &Column) -> DataType {
     match column.kind {
         Kind::Text => DataType::Utf8,
         Kind::Number => DataType::Float32,
+        Kind::Flag => DataType::Boolean,
         Kind::Words => DataType::List(Arc::new(Field::new("item", DataType::Struct(word_fields()), true))),
     }
 }
@@ -256,6 +257,11 @@ fn batch(schema: &Arc<Schema>, rows: &[JournalRow]) -> Result<RecordBatch, Parqu
                 Arc::new(builder.finish()) as ArrayRef
             }
             Kind::Words => words(values),
+            Kind::Flag => {
+                let mut builder = BooleanBuilder::new();
+                values.for_each(|v| builder.append_option(v.and_then(Value::as_bool)));
+                Arc::new(builder.finish()) as ArrayRef
+            }
         });
     }
     let errors = rows.iter().map(|row| row.fields.get("error").and_then(Value::as_str).map(str::to_owned));
