@@ -22,7 +22,20 @@ const MOST_FRAMES = 100;
 export async function decodeBlob(blob, name, options) {
   if (blob.size === 0) throw new SoliError('decode-failed', `${name} is empty`);
   const pixels = await decodeStill(blob, name, options);
-  return isBlank(pixels) ? ((await laterFrame(blob, options)) ?? pixels) : pixels;
+  if (!isBlank(pixels)) return pixels;
+  const shown = await shownAfterAll(blob, options);
+  if (shown && !isBlank(shown)) return shown;
+  return (await laterFrame(blob, options)) ?? shown ?? pixels;
+}
+
+/** WebKit's `createImageBitmap` gives an empty picture for a file that is cut off or damaged, of which an `<img>` shows what is there. */
+async function shownAfterAll(blob, options) {
+  try {
+    return await decodeAsImage(blob, options);
+  } catch {
+    throwIfAborted(options.signal);
+    return null;
+  }
 }
 
 async function decodeStill(blob, name, options) {

@@ -1,9 +1,10 @@
 /** Reads from the page what `judge` (eligibility.js) needs to know about a picture. */
-import { roleOf } from './roles.js';
+import { call, get } from './dom.js';
 import { MARK } from './mark.js';
+import { roleOf } from './roles.js';
 
-/** Everything that may be a picture. */
-export const CANDIDATES = 'img, input[type="image" i], video[poster], canvas, svg, [role~="img" i], [role~="image" i]';
+/** Everything that may be a picture. A form never is. */
+export const CANDIDATES = 'img, input[type="image" i], video[poster], canvas, svg, :is([role~="img" i], [role~="image" i]):not(form)';
 
 /** Attributes that can change the verdict on a picture, or on the pictures in an element. */
 export const DECIDING_ATTRIBUTES = Object.freeze([
@@ -50,12 +51,12 @@ export function factsOf(element) {
 function around(element) {
   const found = { ariaHidden: false, inGraphic: false, control: 'none', inert: false };
   for (let at = element; at; at = parentOf(at)) {
-    if (at.getAttribute('aria-hidden')?.trim().toLowerCase() === 'true') found.ariaHidden = true;
-    if (at.hasAttribute('inert')) found.inert = true;
+    if (call(at, 'getAttribute', 'aria-hidden')?.trim().toLowerCase() === 'true') found.ariaHidden = true;
+    if (call(at, 'hasAttribute', 'inert')) found.inert = true;
     const role = roleOf(at);
     if (at !== element && WHOLE_ROLES.has(role)) found.inGraphic = true;
-    if (found.control !== 'named' && (at.matches(CONTROLS) || CONTROL_ROLES.has(role))) {
-      found.control = at !== element && at.getAttribute('aria-label')?.trim() ? 'named' : 'unnamed';
+    if (found.control !== 'named' && (call(at, 'matches', CONTROLS) || CONTROL_ROLES.has(role))) {
+      found.control = at !== element && call(at, 'getAttribute', 'aria-label')?.trim() ? 'named' : 'unnamed';
     }
   }
   return found;
@@ -122,5 +123,5 @@ function nameOf(element) {
 
 /** What an element lies in as it is shown: the slot before the parent, and the host of a shadow tree. */
 export function parentOf(element) {
-  return element.assignedSlot ?? element.parentElement ?? element.getRootNode().host ?? null;
+  return get(element, 'assignedSlot') ?? get(element, 'parentElement') ?? call(element, 'getRootNode').host ?? null;
 }

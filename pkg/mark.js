@@ -3,6 +3,8 @@
  * `<soli-caption>` and the browser extension write alike, so that each leaves the other's texts alone.
  */
 
+import { call } from './dom.js';
+
 /** Marks an element whose text a machine wrote; its value names the attribute that holds the text. */
 export const MARK = 'data-soli';
 
@@ -27,7 +29,8 @@ export class Writer {
   write(element, text) {
     this.undo(element);
     const attribute = Writer.attributeOf(element);
-    const speaks = (element.closest('[lang]')?.lang ?? '').toLowerCase().split('-')[0];
+    const around = element.closest('[lang]');
+    const speaks = ((around && call(around, 'getAttribute', 'lang')) ?? '').toLowerCase().split('-')[0];
     const lang = !element.hasAttribute('lang') && speaks !== CAPTION_LANGUAGE ? CAPTION_LANGUAGE : null;
     const reference = new WeakRef(element);
     this.#written.set(element, { attribute, before: element.getAttribute(attribute), text, lang, reference });

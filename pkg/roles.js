@@ -1,3 +1,5 @@
+import { call } from './dom.js';
+
 /** WAI-ARIA 1.3's roles that an author may give; those of DPUB-ARIA and Graphics-ARIA have a prefix. */
 const ROLES = new Set(
   `alert alertdialog application article banner blockquote button caption cell checkbox code columnheader combobox comment
@@ -13,6 +15,6 @@ const ROLES = new Set(
  * read it; '' where there is none.
  */
 export function roleOf(element) {
-  const words = element.getAttribute('role')?.toLowerCase().split(/\s+/) ?? [];
+  const words = call(element, 'getAttribute', 'role')?.toLowerCase().split(/\s+/) ?? [];
   return words.find((word) => ROLES.has(word) || /^(doc|graphics)-[a-z]+$/.test(word)) ?? '';
 }

@@ -98,7 +98,8 @@ async function readResponse(response, tell, { signal, timeout }) {
   const name = nameOf(response);
   if (!response.ok) {
     const status = `${response.status} ${response.statusText}`.trim();
-    throw new SoliError('fetch-failed', `the server answered ${status} for the weights (${name})`);
+    const advice = response.status === 404 ? ': is the file among those that are served (README of soli-captioner, "Bundlers")?' : '';
+    throw new SoliError('fetch-failed', `the server answered ${status} for the weights (${name})${advice}`);
   }
   if (response.bodyUsed) throw new SoliError('fetch-failed', `the weights' response was read before (${name})`);
 

@@ -1,17 +1,18 @@
 /** The packed package through bundlers that do not follow `new URL`, the way that its README says. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import { build as esbuild } from 'esbuild';
 import { rollup } from 'rollup';
+import { packAll } from '../../xtask/packages.mjs';
 import { launchChromium } from './browser.mjs';
+import { serveFolder } from './folder.mjs';
 import { PATIENCE } from './helpers.mjs';
 
 const run = promisify(execFile);
@@ -19,12 +20,13 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const npm = (args, cwd) => run('npm', args, { cwd, shell: process.platform === 'win32' });
 
 /** `options` are those that the README gives; without them the package looks for its files beside the bundle. */
-const app = (options) => `
+const app = (options, imported = false) => `
   import { Captioner } from 'soli-captioner';
+  ${imported ? "import weights from 'soli-captioner-weights';" : "const weights = '/soli.safetensors';"}
   import 'soli-captioner/element';
 
   async function main() {
-    const soli = await Captioner.load({ weights: '/soli.safetensors', ${options} });
+    const soli = await Captioner.load({ weights, ${options} });
     const { text } = await soli.caption('/cat.jpg');
     const element = document.createElement('soli-caption');
     element.captioner = soli;
@@ -66,23 +68,15 @@ describe('bundlers that leave the package’s files behind', () => {
     folder = await mkdtemp(join(tmpdir(), 'soli-bundlers-'));
     dist = join(folder, 'dist');
     await mkdir(dist);
-    await npm(['pack', '--silent', '--pack-destination', folder], join(root, 'pkg'));
-    const [tarball] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
+    const packed = await packAll(folder);
     await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
-    await npm(['install', '--silent', '--offline', '--no-audit', '--no-fund', join(folder, tarball)], folder);
+    await npm(['install', '--silent', '--offline', '--no-audit', '--no-fund', packed.code, packed.weights], folder);
     // What the README says: the package's folder among the files that are served.
     await cp(join(folder, 'node_modules', 'soli-captioner'), join(dist, 'soli'), { recursive: true });
     await cp(join(root, 'www/models/soli.safetensors'), join(dist, 'soli.safetensors'));
     await cp(join(root, 'www/photos/cat.jpg'), join(dist, 'cat.jpg'));
-    const types = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm', '.jpg': 'image/jpeg' };
-    server = createServer(async (request, response) => {
-      const { pathname } = new URL(request.url, 'http://localhost');
-      const body = await readFile(join(dist, pathname)).catch(() => null);
-      if (!body) return response.writeHead(404).end();
-      response.writeHead(200, { 'content-type': types[extname(pathname)] ?? 'application/octet-stream' }).end(body);
-    });
-    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-    url = `http://127.0.0.1:${server.address().port}/`;
+    server = await serveFolder(dist);
+    url = server.url;
     browser = await launchChromium();
   });
   after(async () => {
@@ -91,17 +85,19 @@ describe('bundlers that leave the package’s files behind', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function opened(name, options) {
-    const slug = `${name.replaceAll(/\W+/g, '-')}-${options ? 'options' : 'bare'}`;
-    await writeFile(join(folder, `${slug}.js`), app(options));
-    await BUNDLERS[name](join(folder, `${slug}.js`), join(dist, `${slug}.js`));
+  async function opened(name, options, { imported = false } = {}) {
+    const slug = `${name.replaceAll(/\W+/g, '-')}-${options ? 'options' : 'bare'}-${imported ? 'imported' : 'own'}`;
+    // Each bundle in a folder of its own, without the weights.
+    await mkdir(join(dist, slug));
+    await writeFile(join(folder, `${slug}.js`), app(options, imported));
+    await BUNDLERS[name](join(folder, `${slug}.js`), join(dist, slug, 'main.js'));
     const type = /classic/.test(name) ? '' : 'type="module"';
-    await writeFile(join(dist, `${slug}.html`), `<!doctype html><title>app</title><body><script ${type} src="${slug}.js"></script>`);
+    await writeFile(join(dist, slug, 'index.html'), `<!doctype html><title>app</title><body><script ${type} src="main.js"></script>`);
     const page = await browser.newPage();
     page.setDefaultTimeout(PATIENCE);
     const faults = [];
     page.on('pageerror', (error) => faults.push(String(error)));
-    await page.goto(`${url}${slug}.html`);
+    await page.goto(`${url}${slug}/`);
     await page.waitForFunction(() => document.body.dataset.said);
     const said = JSON.parse(await page.evaluate(() => document.body.dataset.said));
     await page.close();
@@ -120,6 +116,12 @@ describe('bundlers that leave the package’s files behind', () => {
       const said = await opened(name, '');
       assert.equal(said.code, 'wasm-failed', JSON.stringify(said));
       assert.match(said.message, /`workerUrl` and `wasmUrl`/);
+    });
+
+    test(`${name}: weights that stayed behind are told with what to do`, async () => {
+      const said = await opened(name, OPTIONS, { imported: true });
+      assert.equal(said.code, 'fetch-failed', JSON.stringify(said));
+      assert.match(said.message, /404 .*among those that are served.*Bundlers/);
     });
   }
 

@@ -22,11 +22,11 @@ describe('the panel on a page with a modal dialog', () => {
     await site.close();
   });
 
-  const button = (name) => page.locator('soli-panel').getByRole('button', { name });
+  const button = (name) => page.locator('[data-soli-panel]').getByRole('button', { name });
   /** Whether a button of the panel is what a click in its middle hits, and can have the focus. */
   const usable = () =>
     page.evaluate(() => {
-      const root = document.querySelector('soli-panel')?.shadowRoot ?? window.inShadow.querySelector('soli-panel')?.shadowRoot;
+      const root = document.querySelector('[data-soli-panel]')?.shadowRoot ?? window.inShadow.querySelector('[data-soli-panel]')?.shadowRoot;
       const close = root.querySelector('.close');
       const { left, top, width, height } = close.getBoundingClientRect();
       const hit = root.elementFromPoint(left + width / 2, top + height / 2);
@@ -49,11 +49,11 @@ describe('the panel on a page with a modal dialog', () => {
     await page.focus('#yes');
     for (let i = 0; i < 20; i += 1) {
       await page.keyboard.press('Tab');
-      if (await page.evaluate(() => document.activeElement.localName === 'soli-panel')) break;
+      if (await page.evaluate(() => document.activeElement.hasAttribute('data-soli-panel'))) break;
     }
-    assert.equal(await page.evaluate(() => document.activeElement.localName), 'soli-panel');
+    assert.ok(await page.evaluate(() => document.activeElement.hasAttribute('data-soli-panel')));
     await page.keyboard.press('Escape');
-    assert.equal(await page.locator('soli-panel').count(), 0);
+    assert.equal(await page.locator('[data-soli-panel]').count(), 0);
     assert.ok(await isOpen('question'));
   });
 
@@ -75,7 +75,7 @@ describe('the panel on a page with a modal dialog', () => {
       await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
       assert.ok(await usable(), name);
     }
-    await page.evaluate(() => document.querySelector('soli-panel'));
+    await page.evaluate(() => document.querySelector('[data-soli-panel]'));
   });
 
   test('lies over what is fullscreen', async () => {
@@ -93,9 +93,9 @@ describe('the panel on a page with a modal dialog', () => {
   });
 
   test('closed, nothing of it stays', async () => {
-    await page.locator('soli-panel .close').click();
+    await page.locator('[data-soli-panel] .close').click();
     await page.evaluate(() => document.body.appendChild(document.createElement('dialog')).showModal());
     await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
-    assert.equal(await page.locator('soli-panel').count(), 0);
+    assert.equal(await page.locator('[data-soli-panel]').count(), 0);
   });
 });

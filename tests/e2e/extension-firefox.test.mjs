@@ -71,11 +71,11 @@ describe('the extension in Firefox', () => {
     }, ADDON);
 
   const inPanel = (script) =>
-    driver.executeScript(`const root = document.querySelector('soli-panel')?.shadowRoot; return root && (${script})(root);`);
+    driver.executeScript(`const root = document.querySelector('[data-soli-panel]')?.shadowRoot; return root && (${script})(root);`);
   const finished = () =>
     driver.wait(() => inPanel((root) => root.querySelector('progress').hidden && root.querySelector('[role=status]').textContent !== ''), WHOLE_PAGE);
   const button = async (name) => {
-    const host = await driver.findElement(By.css('soli-panel'));
+    const host = await driver.findElement(By.css('[data-soli-panel]'));
     for (const found of await (await host.getShadowRoot()).findElements(By.css('button'))) {
       if ((await found.isDisplayed()) && (await found.getText()).startsWith(name)) return found;
     }
@@ -86,7 +86,7 @@ describe('the extension in Firefox', () => {
     await driver.get(`${site.origin}/page.html`);
     [before_, untouched] = [await driver.executeScript(pictures), await driver.executeScript(wholeDom)];
     await press();
-    await driver.wait(until.elementLocated(By.css('soli-panel')), PATIENCE);
+    await driver.wait(until.elementLocated(By.css('[data-soli-panel]')), PATIENCE);
     await finished();
     const now = await driver.executeScript(pictures);
     for (const [id, picture] of Object.entries(now)) {

@@ -55,7 +55,7 @@ describe('the extension', () => {
 
   test('leaves what a page’s <soli-caption> wrote', async () => {
     assert.equal(await page.getAttribute('#written', 'alt'), 'May show: a cat.');
-    await page.locator('soli-panel').getByRole('button', { name: 'Undo' }).click();
+    await page.locator('[data-soli-panel]').getByRole('button', { name: 'Undo' }).click();
     await page.waitForSelector('#late:not([data-soli])');
     assert.equal(await page.getAttribute('#written', 'data-soli'), 'alt');
   });

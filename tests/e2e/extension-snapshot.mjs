@@ -3,7 +3,7 @@
 /** The whole document as text. */
 export function wholeDom() {
   const serialise = (node) => {
-    if (node.localName === 'soli-panel') return '';
+    if (node instanceof Element && node.hasAttribute('data-soli-panel')) return '';
     if (!(node instanceof Element)) return node.nodeType === Node.TEXT_NODE ? node.data : '';
     const attributes = [...node.attributes].map(({ name, value }) => ` ${name}=${JSON.stringify(value)}`).sort();
     const shadow = node.shadowRoot ? `#shadow[${[...node.shadowRoot.childNodes].map(serialise).join('')}]` : '';

@@ -21,13 +21,13 @@ async function violations(page, root = 'document') {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
 }
 
-const panel = (page) => page.locator('soli-panel section');
-const status = (page) => page.locator('soli-panel [role=status]');
+const panel = (page) => page.locator('[data-soli-panel] section');
+const status = (page) => page.locator('[data-soli-panel] [role=status]');
 /** Until nothing is in work and nothing waits. */
 const finished = (page) =>
   page.waitForFunction(
     () => {
-      const root = document.querySelector('soli-panel')?.shadowRoot;
+      const root = document.querySelector('[data-soli-panel]')?.shadowRoot;
       return root && root.querySelector('progress').hidden && root.querySelector('[role=status]').textContent !== '';
     },
     null,
@@ -114,19 +114,19 @@ describe('the extension in Chromium', () => {
 
     test('the panel offers exactly the others, and says what is out of reach', async () => {
       const expected = Object.values(before_).filter(({ expect }) => expect === 'offer').length;
-      const notes = await page.locator('soli-panel .list .note').allTextContents();
+      const notes = await page.locator('[data-soli-panel] .list .note').allTextContents();
       assert.equal(notes.filter((note) => !note.startsWith('Written')).length, expected);
       for (const kind of [/link or button/, /being written/, /still picture of a video/, /Drawn by the page/, /background/]) {
         assert.ok(notes.some((note) => kind.test(note)), String(kind));
       }
-      assert.match(await page.locator('soli-panel .hosts').textContent(), /Pictures from localhost that soli may not fetch: 1\./);
+      assert.match(await page.locator('[data-soli-panel] .hosts').textContent(), /Pictures from localhost that soli may not fetch: 1\./);
       assert.match(await status(page).textContent(), /^Written: \d+\. Offered: \d+\. Out of reach: 1\.$/);
     });
 
     test('axe finds nothing in the panel', async () => {
       for (const colorScheme of ['light', 'dark']) {
         await page.emulateMedia({ colorScheme });
-        assert.deepEqual(await violations(page, "document.querySelector('soli-panel')"), []);
+        assert.deepEqual(await violations(page, "document.querySelector('[data-soli-panel]')"), []);
       }
       await page.emulateMedia({ colorScheme: null });
     });
@@ -146,13 +146,13 @@ describe('the extension in Chromium', () => {
 
     test('with the keyboard alone: an offer becomes the text, and is undone with all the others', async () => {
       await chromium.press(page);
-      assert.equal(await page.evaluate(() => document.querySelector('soli-panel').shadowRoot.activeElement.localName), 'h2');
-      const use = page.locator('soli-panel .list li', { hasText: 'link or button' }).first().getByRole('button', { name: /^Use as text/ });
+      assert.equal(await page.evaluate(() => document.querySelector('[data-soli-panel]').shadowRoot.activeElement.localName), 'h2');
+      const use = page.locator('[data-soli-panel] .list li', { hasText: 'link or button' }).first().getByRole('button', { name: /^Use as text/ });
       await tabTo(use);
       await page.keyboard.press('Enter');
       await page.waitForFunction(() => document.querySelector('#link[data-soli], #button[data-soli], #role-button[data-soli], #input[data-soli]'));
 
-      await tabTo(page.locator('soli-panel footer').getByRole('button', { name: 'Undo' }));
+      await tabTo(page.locator('[data-soli-panel] footer').getByRole('button', { name: 'Undo' }));
       await page.keyboard.press('Space');
       // The frame hears of it a moment later than the page.
       await page.waitForFunction(`(${wholeDom})() === ${JSON.stringify(untouched)}`).catch(() => {});
@@ -162,7 +162,7 @@ describe('the extension in Chromium', () => {
     test('Escape closes the panel, and nothing of it stays', async () => {
       await panel(page).locator('h2').focus();
       await page.keyboard.press('Escape');
-      assert.equal(await page.locator('soli-panel').count(), 0);
+      assert.equal(await page.locator('[data-soli-panel]').count(), 0);
     });
   });
 
@@ -241,7 +241,7 @@ describe('the extension in Chromium', () => {
 
     test('with a person’s text: described in the panel, and read by screen readers; the page is unchanged', async () => {
       await choose('person');
-      const row = page.locator('soli-panel .list li', { hasText: 'because you asked' });
+      const row = page.locator('[data-soli-panel] .list li', { hasText: 'because you asked' });
       await row.waitFor();
       await finished(page);
       assert.equal(await status(page).textContent(), await row.locator('.text').textContent());
@@ -251,7 +251,7 @@ describe('the extension in Chromium', () => {
 
     test('copied', async () => {
       await chromium.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: site.origin });
-      const row = page.locator('soli-panel .list li', { hasText: 'because you asked' });
+      const row = page.locator('[data-soli-panel] .list li', { hasText: 'because you asked' });
       await row.getByRole('button', { name: /^Copy/ }).click();
       await row.getByRole('button', { name: 'Copied' }).waitFor();
       assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await row.locator('.text').textContent());
@@ -265,7 +265,7 @@ describe('the extension in Chromium', () => {
           speak: (utterance) => void spoken.push(utterance),
           cancel: () => { for (const utterance of spoken.splice(0)) utterance.onend?.(); },
         } }); null`);
-      const row = page.locator('soli-panel .list li', { hasText: 'because you asked' });
+      const row = page.locator('[data-soli-panel] .list li', { hasText: 'because you asked' });
       await row.getByRole('button', { name: /^Read aloud/ }).click();
       await row.getByRole('button', { name: 'Stop reading' }).waitFor();
       const spoken = JSON.parse(await inScript('JSON.stringify(spoken.map(({ text, lang }) => ({ text, lang })))'));
@@ -282,7 +282,7 @@ describe('the extension in Chromium', () => {
 
     test('a picture without anything on it: said in words', async () => {
       await choose('flat');
-      await page.locator('soli-panel .list', { hasText: 'nothing to be seen' }).waitFor();
+      await page.locator('[data-soli-panel] .list', { hasText: 'nothing to be seen' }).waitFor();
       assert.equal(await page.getAttribute('#flat', 'alt'), null);
     });
   });
@@ -460,7 +460,7 @@ describe('the extension in Chromium', () => {
       assert.deepEqual(await violations(page), []);
       await visit('strict.html');
       await chromium.press(page);
-      await page.locator('soli-panel').getByText('Bilder in Worten').waitFor();
+      await page.locator('[data-soli-panel]').getByText('Bilder in Worten').waitFor();
       await page.waitForSelector('#missing[data-soli]');
       assert.doesNotMatch(await page.getAttribute('#missing', 'alt'), /Automatic/, 'switched off above');
     });
@@ -510,7 +510,7 @@ describe('the extension as it is shipped', () => {
     await page.goto(`${site.origin}/strict.html`);
     await chromium.press(page);
     await page.waitForSelector('#missing[data-soli]');
-    assert.equal(await page.evaluate(() => document.querySelector('soli-panel').shadowRoot), null);
+    assert.equal(await page.evaluate(() => document.querySelector('[data-soli-panel]').shadowRoot), null);
   });
 });
 
@@ -544,6 +544,6 @@ describe('with the permission for the other host', () => {
     });
     await page.goto(`${site.other}/strict.html`);
     await page.waitForSelector('#missing[data-soli]');
-    assert.equal(await page.locator('soli-panel').count(), 0, 'quietly');
+    assert.equal(await page.locator('[data-soli-panel]').count(), 0, 'quietly');
   });
 });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { layOutWeights } from '../../xtask/packages.mjs';
 import { launchChromium } from './browser.mjs';
 import { PATIENCE } from './helpers.mjs';
 import { serve } from './server.mjs';
@@ -20,6 +21,12 @@ const example = (pattern) => {
   return found[0].code;
 };
 
+/** The package of weights as a server has it. */
+const weights = {
+  '/weights/index.js': () => readFile(join(root, 'weights/index.js')),
+  '/weights/soli.safetensors': () => readFile(join(root, 'www/models/soli.safetensors')),
+};
+
 describe('the README’s examples', () => {
   let browser;
   before(async () => {
@@ -31,8 +38,9 @@ describe('the README’s examples', () => {
   async function run(script, body = '', moved = {}) {
     const site = await serve({
       '/app.html': () => `<!doctype html><title>app</title>
-        <script type="importmap">{"imports":{"soli-captioner":"/pkg/index.js","soli-captioner/element":"/pkg/element.js"}}</script>
+        <script type="importmap">{"imports":{"soli-captioner":"/pkg/index.js","soli-captioner/element":"/pkg/element.js","soli-captioner-weights":"/weights/index.js"}}</script>
         <body>${body}<script type="module" src="/app.js"></script>`,
+      ...weights,
       '/app.js': () => `${script}\nconsole.log('the end');`,
       ...moved,
     });
@@ -112,7 +120,7 @@ describe('the README’s examples', () => {
       );
       await writeFile(join(folder, 'node_modules/sharp/package.json'), '{"name":"sharp","exports":"./index.mjs"}');
       await cp(join(root, 'tests/fixtures/cat_96x64.rgba'), join(folder, 'cat.rgba'));
-      await cp(join(root, 'www/models/soli.safetensors'), join(folder, 'soli.safetensors'));
+      await layOutWeights(join(folder, 'node_modules/soli-captioner-weights'));
       await writeFile(join(folder, 'app.mjs'), example(/import sharp/));
       const { stdout } = await promisify(execFile)(process.execPath, ['app.mjs'], { cwd: folder });
       assert.ok(stdout.trim().split(' ').length > 2, stdout);
@@ -124,7 +132,7 @@ describe('the README’s examples', () => {
 
 test('one version of Node, wherever it is named', async () => {
   const engines = [];
-  for (const path of ['pkg', 'extension', 'tests/e2e', 'tests/bench']) {
+  for (const path of ['pkg', 'weights', 'extension', 'tests/e2e', 'tests/bench']) {
     engines.push(JSON.parse(await readFile(join(root, path, 'package.json'), 'utf8')).engines.node);
   }
   assert.equal(new Set(engines).size, 1, engines.join(' '));

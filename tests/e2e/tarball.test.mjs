@@ -1,14 +1,16 @@
 /** The packed package as its users meet it: installed in a new Vite app, on a plain page, in Node, under strict headers. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { packAll, termsOf } from '../../xtask/packages.mjs';
 import { launchChromium } from './browser.mjs';
+import { serveFolder } from './folder.mjs';
 import { PATIENCE } from './helpers.mjs';
 import { WITHOUT_VECTORS } from './vectors.mjs';
 
@@ -17,20 +19,6 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const npm = (args, cwd) => run('npm', args, { cwd, shell: process.platform === 'win32' });
 const tool = (path, args, cwd) => run(process.execPath, [join(here, 'node_modules', path), ...args], { cwd });
-
-/** Serves a folder; `headers(path)` adds headers to an answer. */
-async function serveFolder(folder, headers = () => ({})) {
-  const types = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm', '.jpg': 'image/jpeg' };
-  const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url, 'http://localhost');
-    const path = pathname.endsWith('/') ? `${pathname}index.html` : pathname;
-    const body = await readFile(join(folder, path)).catch(() => null);
-    if (!body) return response.writeHead(404).end();
-    response.writeHead(200, { 'content-type': types[extname(path)] ?? 'application/octet-stream', ...headers(path) }).end(body);
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
-}
 
 const USE = `
   import { Captioner } from 'soli-captioner';
@@ -59,10 +47,9 @@ describe('the tarball', () => {
     folder = await mkdtemp(join(tmpdir(), 'soli-tarball-'));
     app = join(folder, 'app');
     await mkdir(join(app, 'public'), { recursive: true });
-    await npm(['pack', '--silent', '--pack-destination', folder], join(root, 'pkg'));
-    const [tarball] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
+    const packed = await packAll(folder);
     await writeFile(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
-    await npm(['install', '--silent', '--offline', '--no-audit', '--no-fund', join(folder, tarball)], app);
+    await npm(['install', '--silent', '--offline', '--no-audit', '--no-fund', packed.code, packed.weights], app);
     installed = join(app, 'node_modules', 'soli-captioner');
     await cp(join(root, 'www/models/soli.safetensors'), join(app, 'public/soli.safetensors'));
     await cp(join(root, 'www/photos/cat.jpg'), join(app, 'public/cat.jpg'));
@@ -102,6 +89,19 @@ describe('the tarball', () => {
     for (const [path, entry] of Object.entries(exports)) {
       if (typeof entry === 'object') assert.equal(Object.keys(entry)[0], 'types', `${path}: types come first`);
     }
+  });
+
+  test('the weights are a package of their own, with their hash, model card and terms', async () => {
+    const weights = join(app, 'node_modules', 'soli-captioner-weights');
+    const files = await readdir(weights);
+    assert.deepEqual(files.sort(), ['README.md', 'TERMS.md', 'index.d.ts', 'index.js', 'package.json', 'soli.json', 'soli.safetensors']);
+    const bytes = await readFile(join(weights, 'soli.safetensors'));
+    const card = JSON.parse(await readFile(join(weights, 'soli.json'), 'utf8'));
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    assert.deepEqual(card, { file: 'soli.safetensors', bytes: bytes.length, sha256 });
+    assert.match(await readFile(join(weights, 'README.md'), 'utf8'), /# Model card[^]*\*\*Limits\.\*\*/);
+    assert.match(await readFile(join(weights, 'TERMS.md'), 'utf8'), /Flickr8k[^]*research use[^]*MS-COCO/);
+    assert.throws(() => termsOf('# Model card\n\nnothing'), /Data and terms/);
   });
 
   test('a new Vite app builds with it and captions in a worker', async () => {
@@ -167,10 +167,10 @@ describe('the tarball', () => {
   test('Node imports it by its name', async () => {
     await writeFile(
       join(app, 'use.mjs'),
-      `import { readFile } from 'node:fs/promises';
-       import { Captioner } from 'soli-captioner';
+      `import { Captioner } from 'soli-captioner';
+       import weights from 'soli-captioner-weights';
        import 'soli-captioner/element';
-       const soli = await Captioner.load({ weights: await readFile('public/soli.safetensors') });
+       const soli = await Captioner.load({ weights });
        console.log((await soli.caption({ data: new Uint8Array(64 * 64 * 4), width: 64, height: 64 })).text);`,
     );
     const { stdout } = await run(process.execPath, ['use.mjs'], { cwd: app });

@@ -37,6 +37,7 @@ pub const TEST: &[Tool] = &[
     Tool::Chromium,
     Tool::Chromedriver,
     Tool::Firefox,
+    Tool::WebKit,
 ];
 
 /// Which verb's tools to install.
@@ -91,13 +92,18 @@ impl Toolbox {
         }
     }
 
-    /// Fails unless every tool is there.
+    /// Fails unless every tool is there, but for optional ones.
     ///
     /// # Errors
     /// Names every missing tool.
     pub fn complete(&self) -> Result<()> {
-        let missing: Vec<&str> =
-            self.tools.values().filter_map(|tool| tool.as_ref().err().map(String::as_str)).collect();
+        let missing: Vec<&str> = self
+            .tools
+            .iter()
+            .filter(|(tool, _)| !tool.is_optional())
+            .filter_map(|(_, found)| found.as_ref().err())
+            .map(String::as_str)
+            .collect();
         if missing.is_empty() { Ok(()) } else { bail!("{}", missing.join("\n       ")) }
     }
 }
@@ -143,6 +149,7 @@ fn see_to(tool: Tool) -> std::result::Result<Found, String> {
         Tool::Chromedriver => browsers::chromedriver(),
         Tool::Firefox => browsers::firefox(),
         Tool::Geckodriver => crates::geckodriver(),
+        Tool::WebKit => browsers::webkit(),
         Tool::NodePackages => node::packages(),
         Tool::ExtensionPackages => node::extension_packages(),
     };

@@ -5,4 +5,5 @@
  */
 import { start } from './run.js';
 
-globalThis.soliStarted ??= start();
+// Its own, as an element of the page with that id would be found as well.
+if (!Object.hasOwn(globalThis, 'soliStarted')) globalThis.soliStarted = start();

@@ -5,6 +5,20 @@
  * so does an element that is fullscreen: while there is one, the panel lies in it.
  */
 
+import { call } from '../../../pkg/dom.js';
+
+/**
+ * Marks the panel's element. It is a plain `div`: an element with a name of its own could be defined by the page, whose
+ * code would then get to its shadow tree (`attachInternals`).
+ */
+export const PANEL_MARK = 'data-soli-panel';
+
+/** How often within a second the panel comes back to a page that takes it away: both would never end. */
+const MOST_RETURNS = 10;
+
+/** Attributes by which a page can take the panel out of somebody's reach. */
+const TAKING = ['aria-hidden', 'hidden', 'inert'];
+
 /** What shows nothing of what is put into it. */
 const CLOSED = new Set(['audio', 'canvas', 'embed', 'iframe', 'img', 'input', 'object', 'svg', 'video']);
 
@@ -17,13 +31,26 @@ export function keepOnTop(host, { takeFocus, focused }) {
   let active = false;
   const changes = new MutationObserver((records) => {
     const opened = records.some(({ type, target }) => type === 'attributes' && target.localName === 'dialog');
-    if (opened || !host.isConnected) settle();
+    const taken = records.some(({ type, target }) => type === 'attributes' && target === host);
+    if (!opened && !taken && host.isConnected) return;
+    if ((taken || !host.isConnected) && !mayReturn()) return leave();
+    for (const name of TAKING) host.removeAttribute(name);
+    settle();
   });
+  const returns = [];
+
+  function mayReturn() {
+    const now = Date.now();
+    returns.push(now);
+    while (returns[0] < now - 1000) returns.shift();
+    return returns.length <= MOST_RETURNS;
+  }
 
   function enter() {
     active = true;
     settle();
     watch(document);
+    changes.observe(host, { attributes: true, attributeFilter: TAKING });
     document.addEventListener('focusin', onFocus, true);
     document.addEventListener('fullscreenchange', settle, true);
   }
@@ -72,9 +99,10 @@ export function keepOnTop(host, { takeFocus, focused }) {
   }
 
   function put(parent) {
-    parent.append(host);
+    if (!parent) return;
+    call(parent, 'append', host);
     // What happens in a shadow tree is not heard outside of it.
-    const root = parent.getRootNode();
+    const root = call(parent, 'getRootNode');
     if (root !== document) watch(root);
     raise();
   }
@@ -100,9 +128,10 @@ function fullscreenElement() {
 /** Open modal dialogs, those in open shadow trees included, in the order of the document. */
 function modalDialogs(root) {
   const found = [];
-  for (const element of root.querySelectorAll('*')) {
+  // A form has no shadow tree, but may have a field of that name.
+  for (const element of root.querySelectorAll('*:not(form)')) {
     if (element.localName === 'dialog' && element.matches(':modal')) found.push(element);
-    if (element.shadowRoot && element.localName !== 'soli-panel') found.push(...modalDialogs(element.shadowRoot));
+    if (element.shadowRoot && !element.hasAttribute(PANEL_MARK)) found.push(...modalDialogs(element.shadowRoot));
   }
   return found;
 }

@@ -4,7 +4,7 @@
  * It lies in a closed shadow tree that the page's scripts cannot look into, and hears only real clicks.
  */
 import { copy } from './copy.js';
-import { keepOnTop } from './panel-place.js';
+import { PANEL_MARK, keepOnTop } from './panel-place.js';
 import { applyStyle } from './panel-style.js';
 import { canSpeak, hush, speak } from './speech.js';
 import { CAPTION_LANGUAGE } from '../../../pkg/mark.js';
@@ -13,8 +13,8 @@ import { CAPTION_LANGUAGE } from '../../../pkg/mark.js';
 const NOTES = new Set(['functional', 'draft', 'poster', 'canvas', 'background']);
 /** What is said about a picture that could not be described. */
 const FAILURES = { 'fetch-failed': 'failedFetch', 'decode-failed': 'failedDecode', blank: 'failedBlank', 'no-words': 'failedWords', 'wasm-failed': 'failedWasm' };
-/** States that are work to come. */
-const AHEAD = new Set(['waiting', 'working']);
+/** The most that is listed, of what may be ten thousand: pictures, the latest ones, and hosts. */
+const MOST = { rows: 200, hosts: 20 };
 
 /**
  * @param {{
@@ -24,7 +24,8 @@ const AHEAD = new Set(['waiting', 'working']);
  * }} options
  */
 export function createPanel({ t, language, act }) {
-  const host = document.createElement('soli-panel');
+  const host = document.createElement('div');
+  host.setAttribute(PANEL_MARK, '');
   const root = host.attachShadow({ mode: SOLI_PANEL });
   const rows = new Map();
   let purpose = 'page';
@@ -85,7 +86,7 @@ export function createPanel({ t, language, act }) {
   for (const type of ['keydown', 'keyup', 'keypress', 'click', 'mousedown', 'mouseup', 'pointerdown', 'pointerup', 'focusin', 'focusout']) {
     host.addEventListener(type, (event) => {
       event.stopPropagation();
-      if (type !== 'keydown' || event.key !== 'Escape') return;
+      if (type !== 'keydown' || event.key !== 'Escape' || !event.isTrusted) return;
       // Otherwise it closes the page's dialog too.
       event.preventDefault();
       close();
@@ -118,27 +119,27 @@ export function createPanel({ t, language, act }) {
     status.textContent = text;
   }
 
-  function show(items, { paused, pictureOf }) {
+  /** `items`: what came of pictures; `ahead`: how many more there are; `searching`: or may be. */
+  function show(items, { ahead, paused, searching, pictureOf }) {
     const of = (...states) => items.filter(({ state }) => states.includes(state));
-    const ahead = items.filter(({ state }) => AHEAD.has(state)).length;
     written = of('written').map(({ text }) => text);
-    progress.hidden = ahead === 0;
-    progress.max = Math.max(1, items.length);
-    progress.value = items.length - ahead;
+    progress.hidden = ahead === 0 && !searching;
+    progress.max = Math.max(1, items.length + ahead);
+    progress.value = items.length;
     const focused = root.activeElement;
-    stopping.hidden = ahead === 0;
+    stopping.hidden = ahead === 0 && !searching;
     undoing.hidden = written.length === 0;
     readingAll.hidden = written.length === 0 || !canSpeak();
     // A button that vanishes under somebody's finger must not throw them back to the start of the page.
     if (focused?.hidden) title.focus({ preventScroll: true });
     showHosts(of('blocked'));
     showRows(of('written', 'offered', 'failed'), pictureOf);
-    announce(summary(items, ahead, paused));
+    announce(summary(items, { ahead, paused, searching }));
   }
 
-  function summary(items, ahead, paused) {
+  function summary(items, { ahead, paused, searching }) {
     if (paused && ahead > 0) return t('pausedBattery');
-    if (ahead > 0) return t('working');
+    if (ahead > 0 || searching) return t('working');
     const count = (state) => items.filter((item) => item.state === state).length;
     if (purpose === 'picture') {
       const asked = items.findLast((item) => item.asked);
@@ -160,18 +161,20 @@ export function createPanel({ t, language, act }) {
     const byHost = new Map();
     for (const item of blocked) {
       const name = hostName(item.url);
-      byHost.set(name, [...(byHost.get(name) ?? []), item]);
+      if (!byHost.has(name)) byHost.set(name, []);
+      byHost.get(name).push(item);
     }
     hosts.hidden = byHost.size === 0;
-    update(hosts, [...byHost], ([name]) => name, ([name, items]) => [
-      make('p', { textContent: name ? t('blockedHost', items.length, name) : t('blockedScreen', items.length) }),
-      ...(name ? [button(t('allow', name), () => act('allow', items[0]))] : []),
+    const shown = [...byHost].slice(0, MOST.hosts).map(([name, items]) => ({ name, count: items.length, first: items[0] }));
+    update(hosts, shown, ({ name }) => name, ({ name, count, first }) => [
+      make('p', { textContent: name ? t('blockedHost', count, name) : t('blockedScreen', count) }),
+      ...(name ? [button(t('allow', name), () => act('allow', first))] : []),
     ]);
   }
 
   function showRows(items, pictureOf) {
     list.hidden = items.length === 0;
-    update(list, items, ({ frame, id }) => `${frame}/${id}`, (item) => rowOf(item, pictureOf(item)));
+    update(list, items.slice(-MOST.rows), ({ frame, id }) => `${frame}/${id}`, (item) => rowOf(item, pictureOf(item)));
   }
 
   function rowOf(item, picture) {
@@ -198,7 +201,7 @@ export function createPanel({ t, language, act }) {
           announce(t(done ? 'copied' : 'notCopied'));
         }, named('copy')),
       );
-      if (item.state === 'offered' && !item.reason.startsWith('asked-') && item.reason !== 'poster') {
+      if (item.state === 'offered' && item.writable) {
         actions.append(button(t('use'), () => act('use', item), named('use')));
       }
     } else {

@@ -6,9 +6,11 @@
  * 3. cut from the screen, if the picture lies there uncovered
  */
 import { ask } from '../shared/api.js';
+import { dataUrl } from '../shared/data-url.js';
 import { isBlank } from '../../../pkg/blank.js';
 import { showAddress } from '../../../pkg/decode.js';
 import { addressOf } from '../../../pkg/facts.js';
+import { outside } from '../../../pkg/outside.js';
 import { laterFrameAt } from '../../../pkg/source.js';
 
 /** How long a server may take for one picture, in milliseconds: the others wait behind it. */
@@ -49,9 +51,19 @@ async function somethingOf(context, url) {
   const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
   if (url && isBlank({ data, width: canvas.width, height: canvas.height })) {
     const later = await laterFrameAt(url, { timeout: TIMEOUT }).catch(() => null);
-    if (later) return toCanvas(later).toDataURL('image/png');
+    if (later) return asPng(toCanvas(later));
   }
-  return canvas.toDataURL('image/png');
+  return asPng(canvas);
+}
+
+/** In the background: to encode a picture at once would take most of a frame. */
+async function asPng(canvas) {
+  const blob = await outside(() => new Promise((resolve) => canvas.toBlob(resolve, 'image/png')), {
+    timeout: TIMEOUT,
+    late: () => new Error('the picture was not encoded in time'),
+  });
+  if (!blob) throw new Error('the picture could not be encoded');
+  return dataUrl(blob);
 }
 
 function toCanvas({ data, width, height }) {

@@ -1,10 +1,15 @@
+/** How many are asked for their distance before a turn: to ask ten thousand would hold up the page. */
+const ASKED = 500;
+
 /**
- * Works through items one at a time, nearest first. "Nearest" is asked anew for every turn, because people scroll.
+ * Works through items one at a time, nearest first. "Nearest" is asked anew for every turn, because people scroll; of very
+ * many, those are asked that were not asked for the longest time.
  *
  * @template T
  */
 export class NearestFirst {
-  #waiting = new Set();
+  /** item -> its distance when it was last asked for, those first that were asked longest ago */
+  #waiting = new Map();
   #current = null;
   #turning = false;
   #work;
@@ -29,7 +34,7 @@ export class NearestFirst {
   }
 
   add(item) {
-    if (this.#current?.item !== item) this.#waiting.add(item);
+    if (this.#current?.item !== item) this.#waiting.set(item, this.#distance(item));
     this.#turn();
   }
 
@@ -55,7 +60,7 @@ export class NearestFirst {
         this.#waiting.delete(item);
         this.#current = { item, controller: new AbortController() };
         const again = await this.#work(item, this.#current.controller.signal);
-        if (again && !this.#current.controller.signal.aborted) this.#waiting.add(item);
+        if (again && !this.#current.controller.signal.aborted) this.#waiting.set(item, this.#distance(item));
         this.#current = null;
       }
     } finally {
@@ -65,10 +70,16 @@ export class NearestFirst {
   }
 
   #nearest() {
+    let left = ASKED;
+    for (const item of this.#waiting.keys()) {
+      if (left === 0) break;
+      left -= 1;
+      if (this.#waiting.size > ASKED) this.#waiting.delete(item); // to the end
+      this.#waiting.set(item, this.#distance(item));
+    }
     let best;
     let least = Infinity;
-    for (const item of this.#waiting) {
-      const distance = this.#distance(item);
+    for (const [item, distance] of this.#waiting) {
       if (best === undefined || distance < least) [best, least] = [item, distance];
     }
     return best;

@@ -14,6 +14,13 @@ import { wordsSeen } from '../../../pkg/wording.js';
 /** How long a page waits before it asks again whether the battery allows work. */
 const BATTERY_PAUSE = 60_000;
 
+/** How long a page with many pictures waits before it tells again how they stand, milliseconds; and what is many. */
+const TELLING = { many: 200, pause: 250 };
+
+/** How often a picture may become another one before it was described; from then on it rests, longer every time. */
+const PATIENT = 3;
+const LONGEST_REST = 15_000;
+
 const isTop = window === window.top;
 /** Names this frame to the panel, which lives in the top frame. */
 const FRAME = Math.random().toString(36).slice(2);
@@ -22,6 +29,9 @@ export function start() {
   const writer = new Writer();
   /** element -> what is known about it; only elements that soli has something to say about */
   const items = new Map();
+  const byId = new Map();
+  /** element -> how often it changed too soon, and until when it is left alone */
+  const restless = new WeakMap();
   let settings;
   let panel = null;
   let watcher = null;
@@ -40,8 +50,8 @@ export function start() {
 
   /** Looks at the whole page, and from now on at what is added to it. */
   function begin() {
-    watcher ??= watch(consider, gone);
-    for (const element of watcher.all()) consider(element);
+    watcher ??= watch(consider, gone, { known: () => items.keys(), onRest: tellSoon });
+    watcher.lookAtAll();
     tell();
   }
 
@@ -57,6 +67,7 @@ export function start() {
         drop(element);
       } else return;
     }
+    if (restless.get(element)?.until > Date.now()) return;
     const { verdict, reason } = judge(factsOf(element), settings);
     if (verdict === 'leave' || verdict === 'wait') {
       if (item && !item.asked) drop(element);
@@ -64,25 +75,44 @@ export function start() {
       return;
     }
     if (item && item.address === addressOf(element)) return;
-    if (item) drop(element);
+    if (item) {
+      drop(element);
+      if ((item.state === 'waiting' || item.state === 'working') && rest(element)) return;
+    }
     enqueue(element, { verdict, reason });
   }
 
-  function enqueue(element, { verdict, reason, asked = false }) {
+  /** Whether a picture that became another one before it was described is left alone for a while. */
+  function rest(element) {
+    const changes = (restless.get(element)?.changes ?? 0) + 1;
+    const pause = changes > PATIENT ? Math.min(LONGEST_REST, 1000 * 2 ** (changes - PATIENT)) : 0;
+    restless.set(element, { changes, until: Date.now() + pause });
+    if (pause > 0) watcher?.lookAgain(element, pause);
+    return pause > 0;
+  }
+
+  /** `writable`: its description may become the element's text. */
+  function enqueue(element, { verdict, reason, asked = false, writable = true }) {
     counter += 1;
-    const item = { id: counter, element, address: addressOf(element), verdict, reason, asked, state: 'waiting' };
+    const item = { id: counter, element, address: addressOf(element), verdict, reason, asked, writable: writable && reason !== 'poster', state: 'waiting' };
     items.set(element, item);
+    byId.set(item.id, item);
     if (asked) hurry();
     queue.add(item);
-    tell();
+    tellSoon();
   }
 
   function drop(element) {
     const item = items.get(element);
     if (!item) return;
-    items.delete(element);
+    forget(item);
     queue.remove(item);
-    tell();
+    tellSoon();
+  }
+
+  function forget({ id, element }) {
+    items.delete(element);
+    byId.delete(id);
   }
 
   /** Elements that left the page take their place in the list along. */
@@ -95,7 +125,7 @@ export function start() {
     const cancel = () => ask('engine', 'cancel', { id }).catch(() => {});
     signal.addEventListener('abort', cancel);
     item.state = 'working';
-    tell();
+    tellSoon();
     try {
       const source = await pixelsOf(item.element, { hidePanel });
       signal.throwIfAborted();
@@ -107,7 +137,7 @@ export function start() {
       if (!signal.aborted) return trouble(item, error);
     } finally {
       signal.removeEventListener('abort', cancel);
-      tell();
+      tellSoon();
     }
     return false;
   }
@@ -126,6 +156,14 @@ export function start() {
   }
 
   function settle(item, caption) {
+    const stale = isStale(item);
+    if (stale && !item.asked) {
+      // The page has changed it, or has written a text of its own, a moment ago.
+      const { element } = item;
+      drop(element);
+      consider(element);
+      return;
+    }
     if (!caption.text) {
       item.state = 'failed';
       item.code = 'no-words';
@@ -134,8 +172,17 @@ export function start() {
     item.text = description(caption, { ...settings, announce: false });
     item.written = description(caption, settings);
     item.seen = wordsSeen(caption);
-    item.state = item.verdict === 'write' ? 'written' : 'offered';
+    restless.delete(item.element);
+    item.state = item.verdict === 'write' && !stale ? 'written' : 'offered';
     if (item.state === 'written') writer.write(item.element, item.written);
+  }
+
+  /** Whether what was described is no longer what is there. */
+  function isStale({ element, address, verdict, asked }) {
+    if (addressOf(element) !== address) return true;
+    // What somebody asked for is said whatever it is, but never written over a person's text.
+    const now = judge(factsOf(element), settings).verdict;
+    return asked ? verdict === 'write' && now !== 'write' : now !== verdict;
   }
 
   /** Whether the item should have another turn. */
@@ -151,7 +198,7 @@ export function start() {
       // It may be read from the screen as soon as it lies there.
       watcher?.waitForSight(item.element, () => retry(item));
     } else if (error.code === 'blank' && !item.asked) {
-      items.delete(item.element);
+      forget(item);
     } else {
       item.state = 'failed';
       item.code = error.code ?? 'internal';
@@ -163,7 +210,7 @@ export function start() {
     if (items.get(item.element) !== item || !['blocked', 'failed'].includes(item.state)) return;
     item.state = 'waiting';
     queue.add(item);
-    tell();
+    tellSoon();
   }
 
   let pausedUntil = 0;
@@ -173,7 +220,7 @@ export function start() {
     for (;;) {
       const rest = pausedUntil - Date.now();
       if (rest > 0) {
-        tell();
+        tellSoon();
         await new Promise((resolve) => {
           wake = resolve;
           setTimeout(resolve, rest);
@@ -202,28 +249,48 @@ export function start() {
     return panel ? panel.stepAside(box) : () => {};
   }
 
+  let telling = null;
+  /** Tells what changed, once for changes that come together. */
+  function tellSoon() {
+    telling ??= setTimeout(tell, items.size > TELLING.many ? TELLING.pause : 0);
+  }
+
   /** What the panel shows of this frame. */
   function tell() {
-    const list = [...items.values()]
-      .map(({ id, state, reason, text, seen, code, url, asked }) => ({ id, state, reason, text, seen, code, url, asked }));
+    clearTimeout(telling);
+    telling = null;
+    // Of those that wait, which may be very many, only the number.
+    const list = [];
+    let ahead = 0;
+    for (const { id, state, reason, text, seen, code, url, asked, writable } of items.values()) {
+      if (state === 'waiting' || state === 'working') ahead += 1;
+      else list.push({ id, frame: FRAME, state, reason, text, seen, code, url, asked, writable });
+    }
+    const searching = watcher?.looking === true;
     const paused = pausedUntil > Date.now() ? 'battery' : null;
-    if (isTop) show(FRAME, list, paused);
-    else ask('background', 'relay', { message: { type: 'items', frame: FRAME, list, paused } }).catch(() => {});
+    const news = { list, ahead, paused, searching };
+    if (isTop) show(FRAME, news);
+    else ask('background', 'relay', { message: { type: 'items', frame: FRAME, news } }).catch(() => {});
   }
 
   const frames = new Map();
-  function show(frame, list, paused) {
+  let counted = 0;
+  function show(frame, news) {
     if (!panel) return;
-    frames.set(frame, list);
-    const all = [...frames].flatMap(([name, items]) => items.map((item) => ({ ...item, frame: name })));
-    panel.show(all, { paused, pictureOf: (item) => (item.frame === FRAME ? elementOf(item.id) : null) });
+    frames.set(frame, news);
+    const each = [...frames.values()];
+    const all = each.flatMap(({ list }) => list);
+    const ahead = each.reduce((sum, { ahead }) => sum + ahead, 0);
+    const searching = each.some(({ searching }) => searching);
+    panel.show(all, { ahead, paused: news.paused, searching, pictureOf: (item) => (item.frame === FRAME ? elementOf(item.id) : null) });
     const count = all.filter(({ state }) => state === 'written').length;
+    if (count === counted) return;
+    counted = count;
     ask('background', 'count', { count }).catch(() => {});
   }
 
   function elementOf(id) {
-    for (const item of items.values()) if (item.id === id) return item.element;
-    return null;
+    return byId.get(id)?.element ?? null;
   }
 
   /** The panel's buttons. Those that belong to a picture are for the frame that has it. */
@@ -241,12 +308,13 @@ export function start() {
   function perform(action, id) {
     if (action === 'stop') stop();
     else if (action === 'undo') undo();
-    const item = id !== undefined && items.get(elementOf(id));
+    const item = id !== undefined && byId.get(id);
     if (!item) return;
     if (action === 'show') {
       item.element.scrollIntoView({ block: 'center', behavior: 'instant' });
       panel?.point(item.element);
     } else if (action === 'use') {
+      if (addressOf(item.element) !== item.address) return consider(item.element);
       writer.write(item.element, item.written);
       item.state = 'written';
       tell();
@@ -262,7 +330,7 @@ export function start() {
     watcher?.close();
     watcher = null;
     queue.clear();
-    for (const [element, { state }] of items) if (state === 'waiting' || state === 'working') items.delete(element);
+    for (const item of [...items.values()]) if (item.state === 'waiting' || item.state === 'working') forget(item);
     tell();
     panel?.say('stopped');
   }
@@ -271,6 +339,7 @@ export function start() {
     stop();
     writer.undoAll();
     items.clear();
+    byId.clear();
     tell();
     panel?.say('undone');
   }
@@ -285,7 +354,8 @@ export function start() {
     if (before) drop(element);
     const { verdict, reason } = judge(factsOf(element), settings);
     // Whatever soli would leave alone by itself is described on request, in the panel only.
-    enqueue(element, { verdict: verdict === 'write' ? 'write' : 'offer', reason: verdict === 'leave' || verdict === 'wait' ? `asked-${reason}` : reason, asked: true });
+    const writable = verdict === 'write' || verdict === 'offer';
+    enqueue(element, { verdict: verdict === 'write' ? 'write' : 'offer', reason: writable ? reason : 'asked', asked: true, writable });
     return undefined;
   }
 
@@ -305,9 +375,9 @@ export function start() {
       await ready;
       panel?.open('picture');
     },
-    async items({ frame, list, paused }) {
+    async items({ frame, news }) {
       await ready;
-      if (isTop) show(frame, list, paused);
+      if (isTop) show(frame, news);
     },
     act({ action, frame, id, from }) {
       if (from !== FRAME && (frame === undefined || frame === FRAME)) perform(action, id);

@@ -1,5 +1,8 @@
-/** The extension API: both browsers' namespaces answer with promises. */
-export const api = globalThis.browser ?? globalThis.chrome;
+/**
+ * The extension API: both browsers' namespaces answer with promises. Only what is the global object's own counts: an element
+ * of the page whose id is "browser" would be found as well.
+ */
+export const api = Object.hasOwn(globalThis, 'browser') ? globalThis.browser : globalThis.chrome;
 
 /**
  * Answers messages that are addressed to `to` with what `handlers[type]` returns or promises.

@@ -2,6 +2,7 @@
 import { Captioner, SoliError, UNSURE_BELOW, confidence, sentence } from 'soli-captioner';
 import type { Caption, CaptionAllResult, CaptionOptions, PictureSource, SoliErrorCode, WeightsSource } from 'soli-captioner';
 import { SoliCaptionElement } from 'soli-captioner/element';
+import weights from 'soli-captioner-weights';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function same<T extends true>(): T | undefined {
@@ -17,6 +18,7 @@ export async function allowed(image: HTMLImageElement, file: File, frame: VideoF
     },
     signal,
   });
+  await Captioner.load({ weights });
   await Captioner.load({ weights: new Uint8Array(8) });
   await Captioner.load({ weights: await fetch('/soli.safetensors') });
   await Captioner.load({ weights: fetch('/soli.safetensors') });

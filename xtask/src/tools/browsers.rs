@@ -75,6 +75,21 @@ pub fn chromedriver() -> Result<Found> {
     })
 }
 
+/// WebKit's driver, the MiniBrowser that comes with it, and Xvfb: from apt, as no other system has them ready-made.
+///
+/// # Errors
+/// Says how to install it.
+pub fn webkit() -> Result<Found> {
+    let find = || {
+        on_path("Xvfb")?;
+        let path = on_path("WebKitWebDriver")?;
+        Some(Found { note: path.display().to_string(), path })
+    };
+    found_or_apt("webkit", &["webkit2gtk-driver", "xvfb"], find, || {
+        "go on without it: the tests leave WebKit out".into()
+    })
+}
+
 fn found_or_apt(
     name: &str,
     packages: &[&str],

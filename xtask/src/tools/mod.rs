@@ -35,6 +35,8 @@ pub enum Tool {
     Firefox,
     /// Firefox's driver.
     Geckodriver,
+    /// WebKit's driver, its small browser and a screen for them.
+    WebKit,
     /// Node and the packages of tests/e2e.
     NodePackages,
     /// The packages that pack and check the browser extension.
@@ -54,9 +56,15 @@ impl Tool {
             Self::Chromedriver => "chromedriver",
             Self::Firefox => "firefox",
             Self::Geckodriver => "geckodriver",
+            Self::WebKit => "webkit",
             Self::NodePackages => "node packages",
             Self::ExtensionPackages => "for extension",
         }
+    }
+
+    /// Whether the tests leave out what needs it, where it is missing: it cannot be had everywhere.
+    pub fn is_optional(self) -> bool {
+        self == Self::WebKit
     }
 }
 
