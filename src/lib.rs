@@ -23,3 +23,7 @@ pub mod vocab;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 pub mod weights;
+
+pub use captioner::{Caption, CaptionOptions, Captioner};
+pub use error::Error;
+pub use image::{ImageError, MAX_PIXELS, Rgba};
