@@ -1,6 +1,6 @@
 //! Image files to pixels: JPEG, PNG, WebP, GIF (its first frame) and BMP, told apart by their content.
 //!
-//! The camera's EXIF orientation is applied and alpha is kept; [`soli::image`] puts it over white. Colour profiles are
+//! The camera's EXIF orientation is applied and alpha is kept; the captioner puts it over white. Colour profiles are
 //! not applied: values are taken as sRGB.
 
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-use soli::image::{MAX_PIXELS, Rgba, check_size};
+use soli::{ImageError, MAX_PIXELS, Rgba};
 
 /// Longest file that is read: a picture of the most pixels in 16-bit RGBA, not compressed, fits.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -67,7 +67,7 @@ pub enum DecodeError {
         /// The file.
         path: PathBuf,
         /// The sizes found and allowed.
-        source: soli::image::ImageError,
+        source: ImageError,
     },
     /// The content breaks its format's rules.
     #[error("{}: broken {format}: {reason}", .path.display())]
@@ -110,14 +110,14 @@ impl Picture {
     ///
     /// # Errors
     /// If nothing can be resized to that side.
-    pub fn shrunk(&self, side: usize) -> Result<Self, soli::image::ImageError> {
-        let rgb = soli::image::to_square(&self.rgba(), side)?;
+    pub fn shrunk(&self, side: usize) -> Result<Self, ImageError> {
+        let rgb = self.rgba().to_square(side)?;
         Ok(Self { width: side as u32, height: side as u32, data: opaque(&rgb) })
     }
 
     /// The picture over white.
     pub fn rgb(&self) -> image::RgbImage {
-        let pixels = soli::image::over_white(&self.rgba());
+        let pixels = self.rgba().over_white();
         image::RgbImage::from_raw(self.width, self.height, pixels).expect("three bytes a pixel")
     }
 
@@ -185,7 +185,7 @@ pub fn decode(path: &Path, bytes: &[u8]) -> Result<Picture, DecodeError> {
 
 enum Failure {
     Broken(String),
-    Size(soli::image::ImageError),
+    Size(ImageError),
 }
 
 impl From<image::ImageError> for Failure {
@@ -210,7 +210,7 @@ fn decode_format(bytes: &[u8], format: ImageFormat) -> Result<Picture, Failure> 
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
-    check_size(width, height).map_err(Failure::Size)?;
+    Rgba::check_size(width, height).map_err(Failure::Size)?;
     // A photograph with damaged metadata is still a photograph.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder)?;
