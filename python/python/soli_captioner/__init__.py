@@ -167,12 +167,15 @@ def _of_pillow(image: Any) -> Tuple[Any, ...]:
         # A file's pixels are read only now, and Pillow reports broken ones in many ways.
         image.load()
         image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):
+            # Pillow would clip 16 bits to the darkest 256 values.
+            image = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+        if image.mode == "La":
+            # The only kind that Pillow has no direct way for.
+            image = image.convert("LA")
+        image = image.convert("RGBA")
     except Exception as error:
         raise PictureError(f"Pillow cannot read the picture: {error}") from error
-    if image.mode.startswith("I"):
-        # Pillow would clip 16 bits to the darkest 256 values.
-        image = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
-    image = image.convert("RGBA")
     return (image.width, image.height, 4, image.tobytes())
 
 
