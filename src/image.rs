@@ -78,6 +78,28 @@ impl<'a> Rgba<'a> {
         Ok(Self { width, height, data })
     }
 
+    /// Checks a picture's size, for those who have to know before they decode it.
+    ///
+    /// # Errors
+    /// Refuses empty pictures and more than [`MAX_PIXELS`] pixels.
+    pub fn check_size(width: u32, height: u32) -> Result<(), ImageError> {
+        check_size(width, height)
+    }
+
+    /// The picture put over white: R, G and B of each pixel.
+    pub fn over_white(&self) -> Vec<u8> {
+        over_white(self)
+    }
+
+    /// The picture put over white and resampled (anti-aliased) to `side` rows of `side` pixels, without cropping: R, G and B
+    /// of each.
+    ///
+    /// # Errors
+    /// If nothing can be resized to that side.
+    pub fn to_square(&self, side: usize) -> Result<Vec<u8>, ImageError> {
+        to_square(self, side)
+    }
+
     /// Width in pixels.
     pub fn width(&self) -> u32 {
         self.width

@@ -98,7 +98,8 @@ pub fn read_code(checks: &mut Checks, tools: &Toolbox) {
     });
     checks.step("documentation", || {
         Cmd::new("cargo")
-            .args(["doc", "--no-deps", "--lib", "--package", "soli", "--package", "soli-trainer"])
+            .args(["doc", "--no-deps", "--lib"])
+            .args(["--package", "soli", "--package", "soli-decode", "--package", "soli-trainer"])
             .env("RUSTDOCFLAGS", "-D warnings")
             .run()
     });

@@ -16,7 +16,6 @@
 pub mod batches;
 mod coco;
 pub mod damage;
-pub mod decode;
 pub mod degrade;
 mod flickr;
 mod images;
@@ -35,6 +34,7 @@ use std::{
 
 pub use layout::Layout;
 pub use report::{Noted, Problem, Report};
+pub use soli_decode as decode;
 
 use images::ImageFinder;
 

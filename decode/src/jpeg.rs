@@ -1,4 +1,4 @@
-//! JPEG by libjpeg-turbo (as mozjpeg carries it), which is what browsers decode with: the matrix of `tests/decode.rs`
+//! JPEG by libjpeg-turbo (as mozjpeg carries it), which is what browsers decode with: the matrix of `trainer/tests/decode.rs`
 //! gives their pixels to the last bit. zune-jpeg (0.5.15) gets files with one scan a component, and with subsampled
 //! luma, wrong without saying so.
 
@@ -10,7 +10,7 @@ use std::rc::Rc;
 use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress, Marker};
 use mozjpeg_sys::{JWRN_HIT_MARKER, jpeg_common_struct, jpeg_error_mgr, jpeg_std_error};
-use soli::image::check_size;
+use soli::Rgba;
 
 use super::{Decoded, Failure, Icc};
 
@@ -41,7 +41,7 @@ fn decode_outlined(bytes: &[u8], outline: &Outline) -> Result<Decoded, Failure> 
     let decoder = Decompress::builder().with_err(errors()).with_markers(&markers).from_reader(source);
     let decoder = decoder.map_err(broken)?;
     let (width, height) = (decoder.width() as u32, decoder.height() as u32);
-    check_size(width, height).map_err(Failure::Size)?;
+    Rgba::check_size(width, height).map_err(Failure::Size)?;
     let (orientation, profile) = metadata(&decoder);
     let grey = decoder.color_space() == ColorSpace::JCS_GRAYSCALE;
     let ink = matches!(decoder.color_space(), ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK);

@@ -4,7 +4,7 @@ use std::io::{Cursor, ErrorKind};
 
 use image::metadata::Orientation;
 use png::{ColorType, Decoder, DecodingError, Info, Limits, Reader, Transformations};
-use soli::image::{MAX_PIXELS, check_size};
+use soli::{MAX_PIXELS, Rgba};
 
 use super::{Decoded, Failure, Icc};
 
@@ -14,7 +14,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     let header = decoder.read_header_info().map_err(failure)?;
     let (width, height) = (header.width, header.height);
-    check_size(width, height).map_err(Failure::Size)?;
+    Rgba::check_size(width, height).map_err(Failure::Size)?;
     let mut reader = decoder.read_info().map_err(failure)?;
     let info = reader.info();
     let orientation = info.exif_metadata.as_deref().and_then(Orientation::from_exif_chunk);

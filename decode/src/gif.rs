@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 use image::metadata::Orientation;
-use soli::image::{MAX_PIXELS, check_size};
+use soli::{MAX_PIXELS, Rgba};
 
 use super::{Decoded, Failure};
 
@@ -21,8 +21,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     let interlaced = frame.interlaced;
     // As browsers: a screen that is too small grows.
     let (width, height) = (screen.0.max(left + frame_width), screen.1.max(top + frame_height));
-    check_size(width, height).map_err(Failure::Size)?;
-    check_size(frame_width, frame_height).map_err(Failure::Size)?;
+    Rgba::check_size(width, height).map_err(Failure::Size)?;
+    Rgba::check_size(frame_width, frame_height).map_err(Failure::Size)?;
 
     let line = frame_width as usize * 4;
     let mut frame = vec![0; line * frame_height as usize];

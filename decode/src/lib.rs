@@ -1,8 +1,8 @@
 //! Image files to pixels: JPEG, PNG, WebP, GIF (its first frame) and BMP, told apart by their content.
 //!
-//! The pixels are those that a browser shows, or there is an error: `tests/decode.rs` compares them with Chromium's over a
+//! The pixels are those that a browser shows, or there is an error: `trainer/tests/decode.rs` compares them with Chromium's over a
 //! matrix of kinds of files. The camera's EXIF orientation and the colour profile are applied (values are sRGB then), and
-//! alpha is kept; [`soli::image`] puts it over white. Of a file that was cut off, the rows that are there are a picture
+//! alpha is kept; the captioner puts it over white. Of a file that was cut off, the rows that are there are a picture
 //! if they are at least half of all.
 
 mod colour;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-use soli::image::{MAX_PIXELS, Rgba, check_size};
+use soli::{ImageError, MAX_PIXELS, Rgba};
 
 use colour::Icc;
 
@@ -85,7 +85,7 @@ pub enum DecodeError {
         /// The file.
         path: PathBuf,
         /// The sizes found and allowed.
-        source: soli::image::ImageError,
+        source: ImageError,
     },
     /// The content breaks its format's rules.
     #[error("{}: broken {format}: {reason}", .path.display())]
@@ -135,14 +135,14 @@ impl Picture {
     ///
     /// # Errors
     /// If nothing can be resized to that side.
-    pub fn shrunk(&self, side: usize) -> Result<Self, soli::image::ImageError> {
-        let rgb = soli::image::to_square(&self.rgba(), side)?;
+    pub fn shrunk(&self, side: usize) -> Result<Self, ImageError> {
+        let rgb = self.rgba().to_square(side)?;
         Ok(Self { width: side as u32, height: side as u32, data: opaque(&rgb), partial: self.partial })
     }
 
     /// The picture over white.
     pub fn rgb(&self) -> image::RgbImage {
-        let pixels = soli::image::over_white(&self.rgba());
+        let pixels = self.rgba().over_white();
         image::RgbImage::from_raw(self.width, self.height, pixels).expect("three bytes a pixel")
     }
 
@@ -216,7 +216,7 @@ const CUT_OFF: &str = "the file is cut off, and too little of the picture is the
 enum Failure {
     Broken(String),
     Unsupported(String),
-    Size(soli::image::ImageError),
+    Size(ImageError),
 }
 
 impl From<image::ImageError> for Failure {
@@ -296,7 +296,7 @@ fn decode_by_image(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Failure
 /// All pixels that a decoder of the `image` crate has.
 fn read_all(mut decoder: impl ImageDecoder) -> Result<Decoded, Failure> {
     let (width, height) = decoder.dimensions();
-    check_size(width, height).map_err(Failure::Size)?;
+    Rgba::check_size(width, height).map_err(Failure::Size)?;
     // A photograph with damaged metadata is still a photograph.
     let profile = decoder.icc_profile().ok().flatten().map(Icc::Profile);
     let pixels = DynamicImage::from_decoder(decoder)?.into_rgba8().into_raw();
