@@ -61,18 +61,6 @@ impl CaptionOptions {
     }
 }
 
-impl CaptionOptions {
-    /// These options with another beam, 1 to [`MAX_BEAM`].
-    pub fn with_beam(self, beam: usize) -> Self {
-        Self { beam, ..self }
-    }
-
-    /// These options with captions of at most `max_tokens` tokens, the end included; at least 2.
-    pub fn with_max_tokens(self, max_tokens: usize) -> Self {
-        Self { max_tokens: Some(max_tokens), ..self }
-    }
-}
-
 /// What was said of a picture.
 ///
 /// Serialised, it is what every output of soli has of a caption: the web's, and the rows of `soli caption`.
