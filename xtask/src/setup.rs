@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow, bail};
 
 use crate::tools::wasm_target::Toolchain;
-use crate::tools::{Found, Tool, browsers, crates, node, python, wasm_target};
+use crate::tools::{Found, Tool, browsers, crates, node, wasm_target};
 use crate::ui;
 
 /// What `build` needs.
@@ -24,9 +24,7 @@ pub const BENCH: &[Tool] =
     &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Chromium, Tool::NodePackages];
 /// What `lint` needs.
 pub const LINT: &[Tool] = &[Tool::WasmTarget, Tool::WasmClippy];
-/// What `scale` needs.
-pub const SCALE: &[Tool] = &[Tool::Engines, Tool::Java];
-/// What `test` needs: everything but the engines of `scale`, whose download takes longer than all its tests.
+/// What `test` needs: everything.
 pub const TEST: &[Tool] = &[
     Tool::WasmTarget,
     Tool::WasmClippy,
@@ -40,7 +38,6 @@ pub const TEST: &[Tool] = &[
     Tool::Chromedriver,
     Tool::Firefox,
     Tool::WebKit,
-    Tool::Python,
 ];
 
 /// Which verb's tools to install.
@@ -57,7 +54,6 @@ enum Verb {
     Demo,
     Extension,
     Lint,
-    Scale,
     Test,
 }
 
@@ -71,7 +67,6 @@ pub fn run(args: &Args) -> Result<()> {
         Verb::Demo => DEMO,
         Verb::Extension => EXTENSION,
         Verb::Lint => LINT,
-        Verb::Scale => SCALE,
         Verb::Test => TEST,
     };
     ensure(tools)?.complete()
@@ -123,13 +118,11 @@ pub fn ensure(tools: &[Tool]) -> Result<Toolbox> {
     // Wrong settings are better told before the long installations.
     Toolchain::choose()?;
     let done = Mutex::new(BTreeMap::new());
-    // Three lanes, as what comes ready-made waits for the network while the others compile or unpack.
-    let (built, others): (Vec<Tool>, Vec<Tool>) =
+    // Two lanes, as what comes ready-made waits for the network while the other compiles.
+    let (built, ready): (Vec<Tool>, Vec<Tool>) =
         tools.iter().partition(|tool| matches!(tool, Tool::WasmBindgen | Tool::WasmPack | Tool::Geckodriver));
-    let (packed, ready): (Vec<Tool>, Vec<Tool>) =
-        others.into_iter().partition(|tool| matches!(tool, Tool::Python | Tool::Engines));
     thread::scope(|scope| {
-        for lane in [built, packed, ready] {
+        for lane in [built, ready] {
             let done = &done;
             scope.spawn(move || {
                 for tool in lane {
@@ -159,9 +152,6 @@ fn see_to(tool: Tool) -> std::result::Result<Found, String> {
         Tool::WebKit => browsers::webkit(),
         Tool::NodePackages => node::packages(),
         Tool::ExtensionPackages => node::extension_packages(),
-        Tool::Python => python::package(),
-        Tool::Engines => python::engines(),
-        Tool::Java => python::java(),
     };
     match outcome {
         Ok(found) => {
