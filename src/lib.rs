@@ -77,14 +77,14 @@ pub mod image;
 mod kernels;
 #[cfg(any(feature = "train", feature = "bench"))]
 pub mod kernels;
-#[cfg(not(any(feature = "train", feature = "bench")))]
-mod layout;
-#[cfg(any(feature = "train", feature = "bench"))]
-pub mod layout;
 #[cfg(not(feature = "train"))]
 mod kind;
 #[cfg(feature = "train")]
 pub mod kind;
+#[cfg(not(any(feature = "train", feature = "bench")))]
+mod layout;
+#[cfg(any(feature = "train", feature = "bench"))]
+pub mod layout;
 #[cfg(not(feature = "train"))]
 mod likeliest;
 #[cfg(feature = "train")]

@@ -137,10 +137,7 @@ const RUN: usize = 32;
 ///
 /// # Errors
 /// Those of [`Scorer::step`].
-pub fn search_with<S: Scorer>(
-    generation: &mut S,
-    options: SearchOptions,
-) -> Result<Hypothesis, S::Error> {
+pub fn search_with<S: Scorer>(generation: &mut S, options: SearchOptions) -> Result<Hypothesis, S::Error> {
     search_reworded(generation, options, |_, _| ())
 }
 

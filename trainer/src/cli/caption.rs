@@ -173,9 +173,7 @@ impl Caption {
                 columns: Columns { id: self.id_column.clone(), bytes: self.bytes_column.clone() },
             },
             caption: self.max_tokens.map(usize::from).into_iter().fold(
-                CaptionOptions::default()
-                    .with_beam(usize::from(self.beam))
-                    .with_neutral(!self.gendered),
+                CaptionOptions::default().with_beam(usize::from(self.beam)).with_neutral(!self.gendered),
                 CaptionOptions::with_max_tokens,
             ),
         }
