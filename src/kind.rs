@@ -165,9 +165,9 @@ mod tests {
         assert_eq!(head().validate(2), Ok(()));
         assert!(head().validate(3).is_err());
         for change in [
-            |head: &mut KindHead| drop(head.bias.pop()),
-            |head: &mut KindHead| drop(head.weights.pop()),
-            |head: &mut KindHead| drop(head.weights[4].pop()),
+            |head: &mut KindHead| head.bias.truncate(5),
+            |head: &mut KindHead| head.weights.truncate(5),
+            |head: &mut KindHead| head.weights[4].truncate(1),
             |head: &mut KindHead| head.weights[1][1] = f32::NAN,
             |head: &mut KindHead| head.photograph_from = 1.5,
         ] {

@@ -264,10 +264,10 @@ fn a_folder_is_searched_by_content_and_by_name() {
     assert_eq!(status, Some(0), "{err}");
     assert!(err.contains("4 other files were passed over"), "{err}");
     let rows: Vec<&str> = out.lines().collect();
-    assert_eq!(rows[0], "id,text,confidence,words,partial,error");
+    assert_eq!(rows[0], "id,text,kind,confidence,certainty,words,partial,error");
     assert_eq!(rows.len(), if cfg!(unix) { 5 } else { 4 }, "{out}");
     assert!(rows.iter().any(|row| row.starts_with("f/a/no extension,") && row.ends_with(',')), "{out}");
-    assert!(out.contains("f/c.heic,,,,,\"f/c.heic: this is a HEIC picture"), "{out}");
+    assert!(out.contains("f/c.heic,,,,,,,\"f/c.heic: this is a HEIC picture"), "{out}");
     // Without --recursive a folder is a mistake.
     let rows = place.rows(&["f", "--format", "ndjson"], b"");
     assert!(rows[0]["error"].as_str().unwrap().contains("add --recursive"), "{rows:?}");

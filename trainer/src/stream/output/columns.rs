@@ -24,11 +24,12 @@ pub enum Kind {
     Flag,
 }
 
-/// The columns. A further field of a caption becomes one by a line here, such as
-/// `Column { name: "kind", kind: Kind::Text }`.
+/// The columns. A further field of a caption becomes one by a line here.
 pub const COLUMNS: &[Column] = &[
     Column { name: "text", kind: Kind::Text },
+    Column { name: "kind", kind: Kind::Text },
     Column { name: "confidence", kind: Kind::Number },
+    Column { name: "certainty", kind: Kind::Text },
     Column { name: "words", kind: Kind::Words },
     Column { name: "partial", kind: Kind::Flag },
 ];
