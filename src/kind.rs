@@ -55,7 +55,8 @@ impl Kind {
 /// The classifier of one set of weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KindHead {
-    /// A row for each of [`Kind::ALL`], a value a channel of the pooled features.
+    /// A row for each of [`Kind::ALL`], a value a channel of the pooled features. In the file, rows of 8-bit integers.
+    #[serde(with = "rows")]
     pub weights: Vec<Vec<f32>>,
     /// A value a kind.
     pub bias: Vec<f32>,
@@ -128,6 +129,40 @@ impl KindHead {
     }
 }
 
+/// Rows of numbers as a scale and 8-bit integers each, two hexadecimal digits a number: as text they would be five times as
+/// long.
+mod rows {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(rows: &[Vec<f32>], serializer: S) -> Result<S::Ok, S::Error> {
+        let written: Vec<(f32, String)> = rows.iter().map(|row| write(row)).collect();
+        written.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f32>>, D::Error> {
+        let rows = Vec::<(f32, String)>::deserialize(deserializer)?;
+        let read = |(scale, digits): &(f32, String)| {
+            read(*scale, digits).ok_or_else(|| D::Error::custom("a row is not hexadecimal"))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    fn write(row: &[f32]) -> (f32, String) {
+        let scale = row.iter().fold(0f32, |most, x| most.max(x.abs())).max(f32::MIN_POSITIVE) / 127.0;
+        let digits = row.iter().map(|x| format!("{:02x}", (x / scale).round() as i8 as u8)).collect();
+        (scale, digits)
+    }
+
+    fn read(scale: f32, digits: &str) -> Option<Vec<f32>> {
+        let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let byte = |pair: &[u8; 2]| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8);
+        let values = pairs.iter().map(|pair| Some(f32::from(byte(pair)? as i8) * scale));
+        if rest.is_empty() { values.collect() } else { None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +193,23 @@ mod tests {
         // Nothing is likely: a photograph is not, and the others' order decides.
         let (kind, probability) = head().choose(&[0.3, 0.1, 0.1, 0.1, 0.35, 0.05]);
         assert_eq!((kind, probability), (Kind::Interface, 0.35));
+    }
+
+    #[test]
+    fn a_file_has_the_weights_within_half_a_step() {
+        let mut wide = head();
+        wide.weights[2] = vec![0.31, -0.83];
+        let json = serde_json::to_string(&wide).unwrap();
+        let read: KindHead = serde_json::from_str(&json).unwrap();
+        for (row, was) in read.weights.iter().zip(&wide.weights) {
+            let step = was.iter().fold(0f32, |most, x| most.max(x.abs())) / 127.0;
+            assert!(row.iter().zip(was).all(|(a, b)| (a - b).abs() <= step * 0.501), "{row:?} {was:?}");
+        }
+        assert_eq!(serde_json::to_string(&read).unwrap(), json, "written again it stays the same");
+        for bad in ["0", "zz", "0g", "+1"] {
+            let broken = json.replacen(&format!("{:02x}81", (0.31f32 / 0.83 * 127.0).round() as u8), bad, 1);
+            assert!(broken != json && serde_json::from_str::<KindHead>(&broken).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -133,14 +133,19 @@ fn familiar(captioner: &Captioner, sets: &[Set]) -> Result<(Vec<f32>, Vec<f32>)>
     let count = pooled.len() as f32;
     let width = captioner.config().decoder.width;
     let mean: Vec<f32> =
-        (0..width).map(|c| pooled.iter().map(|values| values[c]).sum::<f32>() / count).collect();
+        (0..width).map(|c| short(pooled.iter().map(|values| values[c]).sum::<f32>() / count)).collect();
     let deviation = (0..width)
         .map(|c| {
             let variance = pooled.iter().map(|values| (values[c] - mean[c]).powi(2)).sum::<f32>() / count;
-            variance.sqrt().max(1e-4)
+            short(variance.sqrt()).max(1e-4)
         })
         .collect();
     Ok((mean, deviation))
+}
+
+/// As many digits as matter, so that the file stays small.
+fn short(value: f32) -> f32 {
+    (value * 1e4).round() / 1e4
 }
 
 /// Mean difference of what is said and what is found in ten bins of equally many trials, 0 to 1 (Nguyen and O'Connor 2015).

@@ -224,17 +224,12 @@ fn regression<'a>(seen: impl Iterator<Item = &'a Seen>) -> Result<KindHead> {
         .iter()
         .zip(&mut bias)
         .map(|(row, bias)| {
-            let row: Vec<f32> = row.iter().zip(&scale).map(|(w, scale)| short(w * scale)).collect();
+            let row: Vec<f32> = row.iter().zip(&scale).map(|(w, scale)| w * scale).collect();
             *bias -= row.iter().zip(&mean).map(|(w, mean)| w * mean).sum::<f32>();
             row
         })
         .collect();
     Ok(KindHead { weights, bias, photograph_from: 0.5 })
-}
-
-/// As many digits as matter, so that the file stays small.
-fn short(value: f32) -> f32 {
-    (value * 1e4).round() / 1e4
 }
 
 fn statistics(rows: &[&Vec<f32>], channels: usize) -> (Vec<f32>, Vec<f32>) {
