@@ -23,9 +23,19 @@ def captions(soli, files, weights):
 
 
 def said(result):
-    text, sure = result["text"], result["confidence"]
-    text = text[:1].upper() + text[1:] + "."
-    return text if sure is None else (text if sure >= 0.5 else f"May show: {text[:1].lower()}{text[1:]}") + f" ({sure:.0%})"
+    """As `sentence` in pkg/wording.js words it, but for articles."""
+    text, sure, kind = result["text"], result["confidence"], result.get("kind")
+    told = text[:1].upper() + text[1:] + "."
+    if sure is None:
+        return told
+    if kind in ("text", "chart", "interface", "blank"):
+        told = f"Looks like {text}."
+    elif sure < 0.25:
+        words = [word["word"] for word in result["words"] if word["probability"] >= 0.25][:6]
+        told = ("A drawing, perhaps: " if kind == "drawing" else "Perhaps: ") + ", ".join(words) + "." if words else "(nothing)"
+    elif sure < 0.5 and kind != "drawing":
+        told = f"May show: {text}."
+    return f"{told} ({sure:.0%})"
 
 
 def main():
