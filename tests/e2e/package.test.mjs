@@ -49,14 +49,27 @@ describe('the package', () => {
     assert.equal(typeof info.provenance, 'object');
   });
 
-  test('a caption has text, score, confidence, tokens, words and milliseconds', async () => {
+  test('a caption has text, kind, score, confidence, certainty, tokens, words and milliseconds', async () => {
     const caption = await page.evaluate(() => soli.caption(photo));
-    assert.deepEqual(Object.keys(caption).sort(), ['confidence', 'ms', 'score', 'text', 'tokens', 'words']);
+    assert.deepEqual(Object.keys(caption).sort(), ['certainty', 'confidence', 'kind', 'ms', 'score', 'text', 'tokens', 'words']);
+    assert.equal(caption.kind, 'photograph');
+    assert.equal(caption.certainty, caption.confidence >= 0.5 ? 'likely' : caption.confidence >= 0.25 ? 'unsure' : 'no');
     assert.deepEqual(caption.words, caption.words.toSorted((a, b) => b.probability - a.probability));
     assert.ok(caption.words.some(({ word, probability }) => word === 'cat' && probability > 0.5), 'it is a cat');
     assert.ok(caption.tokens.length > 0);
     assert.ok(caption.score <= 0 && caption.ms > 0);
     assert.ok(caption.confidence > 0 && caption.confidence < 1);
+  });
+
+  test('people are worded neutrally unless they are not to be', async () => {
+    const [neutral, learned, error] = await page.evaluate(async () => [
+      (await soli.caption(photo, { neutral: true })).text,
+      (await soli.caption(photo, { neutral: false })).text,
+      await failure(soli.caption(photo, { neutral: 'yes' })),
+    ]);
+    assert.doesNotMatch(neutral, /\b(man|woman|boy|girl)s?\b/);
+    assert.ok(learned.length > 0);
+    assert.equal(error?.code, 'invalid-options');
   });
 
   test('maxTokens limits the caption', async () => {
