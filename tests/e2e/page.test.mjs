@@ -323,7 +323,11 @@ describe('the page while the network loads', () => {
 
       mode = 'slow';
       await page.click('#retry');
-      await page.waitForFunction(() => document.getElementById('progress').value > 0);
+      // Half of the file is sent, in as many pieces as it takes.
+      await page.waitForFunction(() => {
+        const { value, max } = document.getElementById('progress');
+        return max > 1 && value / max > 0.1;
+      });
       assert.match(await page.textContent('#progress-name'), /^Loading the captioner: [\d.]+ of [\d.]+ MB$/);
       const share = await page.evaluate(() => {
         const { value, max } = document.getElementById('progress');
