@@ -12,6 +12,9 @@ const SLICE = 6;
 /** How many times as long as the last look took is waited before the next: a page that changes without end stays usable. */
 const REST = 4;
 
+/** So many pictures are put in order, those in view first, before they are looked at: measuring more would take too long. */
+const ORDERED = 500;
+
 /** More changed places than this are no longer told apart: then the whole page is looked through once. */
 const MANY = 100;
 
@@ -57,13 +60,19 @@ export function watch(onPicture, onGone, { known, onRest }) {
     timer = null;
     looking = true;
     let used = 0;
+    let ordered = false;
     // What changes meanwhile has its turn the next time, or the first look would never end on a page that always changes.
     const now = [...places];
     places.clear();
     for (;;) {
       const start = performance.now();
       if (now.length > 0) seekUntil(start + SLICE, now);
-      else lookUntil(start + SLICE);
+      else {
+        // Work begins with the first that is found fit, while the others are still looked at.
+        if (!ordered) nearestFirst();
+        ordered = true;
+        lookUntil(start + SLICE);
+      }
       used += performance.now() - start;
       if (closed || (now.length === 0 && pending.size === 0)) break;
       await new Promise((resolve) => setTimeout(resolve));
@@ -81,6 +90,17 @@ export function watch(onPicture, onGone, { known, onRest }) {
     while (now.length > 0 && performance.now() < end) {
       for (const element of picturesIn(now.pop(), observe)) pending.add(element);
     }
+  }
+
+  function nearestFirst() {
+    if (pending.size > ORDERED) return;
+    const far = (element) => {
+      const { top, bottom } = element.getBoundingClientRect();
+      return Math.max(0, -bottom, top - innerHeight);
+    };
+    const measured = [...pending].map((element) => [far(element), element]).sort((a, b) => a[0] - b[0]);
+    pending.clear();
+    for (const [, element] of measured) pending.add(element);
   }
 
   function lookUntil(end) {
