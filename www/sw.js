@@ -45,13 +45,16 @@ function trusted(address) {
 async function fill() {
   const cache = await caches.open(CACHE);
   try {
-    await Promise.all(
+    const kept = await Promise.allSettled(
       [...FILES].map(async ([address, integrity]) => {
         const response = await fetch(address, { integrity, cache: 'no-cache' });
         if (response.status !== 200) throw new Error(`the server answered ${response.status} for ${address}`);
         await cache.put(address, await plain(response, address));
       }),
     );
+    // Not before all have ended: what is still written would outlive the cache's end.
+    const failed = kept.find(({ status }) => status === 'rejected');
+    if (failed) throw failed.reason;
   } catch (error) {
     await caches.delete(CACHE);
     throw error;
