@@ -28,7 +28,7 @@ pub struct CaptionOptions {
     pub beam: usize,
     /// Longest caption in tokens, the end included; as long as the model can when `None`.
     pub max_tokens: Option<usize>,
-    /// Whether people are "a person", "people", "a child" and "children" (see [`crate::people`]), whatever gender and age
+    /// Whether people are "a person", "people", "a child" and "children", whatever gender and age
     /// the network guesses.
     pub neutral: bool,
 }

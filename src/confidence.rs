@@ -53,7 +53,7 @@ pub struct Confidence {
     /// Weight of the support that the caption has in the words that the concept head found.
     #[serde(default)]
     pub support: f32,
-    /// Weight of the picture's [`size`].
+    /// Weight of the picture's size.
     #[serde(default)]
     pub size: f32,
     /// Added to all.
@@ -88,11 +88,11 @@ pub enum ConfidenceError {
 pub struct Signs {
     /// The caption's score, at most 0.
     pub score: f32,
-    /// How strange the picture is, see [`unfamiliarity`].
+    /// How strange the picture is.
     pub unfamiliarity: f32,
-    /// How far the words that were seen bear the caption out, see [`support`].
+    /// How far the words that were seen bear the caption out.
     pub support: f32,
-    /// How large the picture is, see [`size`].
+    /// How large the picture is.
     pub size: f32,
 }
 
@@ -123,7 +123,7 @@ impl Confidence {
         self.kinds.as_ref().map_or(Ok(()), |kinds| Ok(kinds.validate(channels)?))
     }
 
-    /// How strange a picture with these `embeddings` (latents * width values, the width last) is, see [`unfamiliarity`].
+    /// How strange a picture with these `embeddings` (latents * width values, the width last) is.
     pub fn unfamiliarity(&self, embeddings: &[f32]) -> f32 {
         unfamiliarity(&self.mean, &self.deviation, &pooled(embeddings, self.mean.len()))
     }
