@@ -1,7 +1,7 @@
 //! When a caption counts as right: fixed before any confidence was fitted to it.
 //!
 //! A caption is right if it names a thing, and each thing that it names is said by at least one of the people who described
-//! the picture: the same word, its plural or singular, or one of its group in [`GROUPS`].
+//! the picture: the same word, its plural or singular, or one of its group in `GROUPS`.
 
 use std::collections::HashSet;
 
