@@ -12,20 +12,7 @@ use crate::vocab::{UNKNOWN, Vocabulary};
 const SAID_FOR: [(&str, &[&str]); 7] = [
     (
         "person",
-        &[
-            "man",
-            "woman",
-            "guy",
-            "lady",
-            "gentleman",
-            "male",
-            "female",
-            "bride",
-            "groom",
-            "mother",
-            "father",
-            "teenager",
-        ],
+        &["man", "woman", "guy", "lady", "gentleman", "bride", "groom", "mother", "father", "teenager"],
     ),
     ("people", &["men", "women", "guys", "ladies", "gentlemen", "males", "females", "teenagers"]),
     ("child", &["boy", "girl"]),
@@ -36,8 +23,19 @@ const SAID_FOR: [(&str, &[&str]); 7] = [
 ];
 
 /// What is not said of people, and of hardly anything else.
-const UNSAID: [&str; 9] =
-    ["young", "elderly", "older", "teenage", "middle-aged", "himself", "herself", "handsome", "pretty"];
+const UNSAID: [&str; 11] = [
+    "male",
+    "female",
+    "young",
+    "elderly",
+    "older",
+    "teenage",
+    "middle-aged",
+    "himself",
+    "herself",
+    "handsome",
+    "pretty",
+];
 
 /// The tokens of one vocabulary.
 #[derive(Debug, Clone, Default)]
@@ -130,7 +128,7 @@ mod tests {
     use super::*;
 
     fn vocabulary() -> Vocabulary {
-        let words = ["a", "man", "woman", "person", "and", "another", "young", "dog"];
+        let words = ["a", "man", "woman", "person", "and", "another", "young", "female", "dog"];
         Vocabulary::new(words.map(str::to_owned).to_vec()).unwrap()
     }
 
@@ -146,7 +144,7 @@ mod tests {
         row[id("young")] = 0.1f32.ln();
         neutral.reword(&[], &mut row);
         assert!((row[id("person")].exp() - 0.8).abs() < 1e-6);
-        for unsaid in ["man", "woman", "young"] {
+        for unsaid in ["man", "woman", "young", "female"] {
             assert_eq!(row[id(unsaid)], f32::NEG_INFINITY, "{unsaid}");
         }
         neutral.reword(&[], &mut row);
