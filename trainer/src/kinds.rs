@@ -188,7 +188,7 @@ fn look(captioner: &Captioner, known: &Known, index: usize) -> Result<Seen> {
 
 /// Softmax regression in which photographs weigh as much as everything else, and the other kinds the same.
 fn regression<'a>(seen: impl Iterator<Item = &'a Seen>) -> Result<KindHead> {
-    let (mut rows, mut kinds, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut kinds) = (Vec::new(), Vec::new());
     for seen in seen {
         let views: Vec<&Vec<f32>> = seen.plain.iter().chain(&seen.views).collect();
         kinds.extend(std::iter::repeat_n(seen.kind as u32, views.len()));
@@ -198,7 +198,7 @@ fn regression<'a>(seen: impl Iterator<Item = &'a Seen>) -> Result<KindHead> {
     let count = |kind: u32| kinds.iter().filter(|other| **other == kind).count().max(1) as f32;
     let worth: Vec<f32> =
         (0..Kind::ALL.len() as u32).map(|kind| if kind == 0 { 0.5 } else { 0.1 } / count(kind)).collect();
-    parts.extend(kinds.iter().map(|&kind| worth[kind as usize]));
+    let parts: Vec<f32> = kinds.iter().map(|&kind: &u32| worth[kind as usize]).collect();
     let (mean, scale) = statistics(&rows, channels);
     let standard: Vec<f32> = rows
         .iter()

@@ -11,6 +11,7 @@ pub mod contrast;
 pub mod data;
 pub mod evaluate;
 pub mod fold;
+pub mod honesty;
 pub mod kinds;
 pub mod metrics;
 pub mod optimiser;

@@ -17,6 +17,7 @@ use crate::compact::keep_words;
 use crate::config::Recipe;
 use crate::data::{Dataset, Split, decode};
 use crate::fold::fold;
+use crate::honesty::document;
 use crate::kinds::{self, Known};
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
@@ -111,7 +112,7 @@ impl Export {
             let calibrated = calibrate(&rounded, &sets, head)?;
             eprintln!("{calibrated}");
             if let Some(path) = &self.report {
-                std::fs::write(path, honesty(&of_kinds, &calibrated.to_string()))
+                std::fs::write(path, document(&of_kinds, &calibrated.to_string()))
                     .with_context(|| format!("cannot write {}", path.display()))?;
             }
             weights.confidence = Some(calibrated.confidence);
@@ -124,28 +125,6 @@ impl Export {
         };
         check(weights, &self.out, &pictures)
     }
-}
-
-/// The document of what is known about the captioner's doubts.
-fn honesty(kinds: &str, confidence: &str) -> String {
-    format!(
-        "# What the captioner knows of its own doubts\n\n\
-        Written by `soli export --kinds ... --calibrate ... --report docs/honesty.md`; the rules are stated in \
-        `trainer/src/kinds.rs`, `trainer/src/right.rs` and `trainer/src/calibrate.rs`.\n\n\
-        ## Which pictures are photographs\n\n\
-        A linear classifier on the concept head's pooled features. Each picture was judged by a classifier that was fitted \
-        without its source: a way of drawing, a template of rendered pages, a set of charts; photographs, of which there are \
-        many sources, singly. What is shipped is fitted on all of them.\n\n\
-        ```text\n{kinds}\n```\n\n\
-        ## How far captions can be trusted\n\n\
-        A caption is right if it names a thing, and every thing that it names (or a word that can stand for it) is said by at \
-        least one of the people who described the picture. A logistic regression gives the probability of that, from the \
-        caption's score, the support that it has in the words seen, the picture's unfamiliarity and its size. It is fitted on \
-        every other dev picture, and measured on the others: said is the mean probability; the calibration error is over ten \
-        bins of equal size; AUROC is how often a right caption has the higher probability. People are worded neutrally, as by \
-        default.\n\n\
-        ```text\n{confidence}\n```\n"
-    )
 }
 
 /// Training pictures of each data set that show what photographs are.
