@@ -12,11 +12,11 @@ pub const LENGTH_EXPONENT: f32 = 0.8;
 
 /// A beam is dropped when it is this much less probable than the best one, as a difference of natural logarithms: it
 /// comes out on top so rarely that captions are as good without it.
-const HOPELESS: f32 = 1.0;
+const PRUNING_MARGIN: f32 = 1.0;
 
 /// A beam is dropped when it would not be ahead of a finished caption even if it ended after so many more tokens of
 /// probability 1.
-const OVERTIME: f32 = 3.0;
+const PRUNING_TOKENS: f32 = 3.0;
 
 /// How to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +51,11 @@ impl Hypothesis {
     }
 
     /// Whether it is not worth going on with this beam, where `best` is the sum of the most probable one and `finished` the
-    /// highest rank of those that ended. Numbers that are none do not speak against it.
-    fn is_hopeless(&self, best: f32, finished: f32) -> bool {
-        let length = self.log_probabilities.len() as f32 + OVERTIME;
+    /// highest rank of those that ended. NaN never prunes.
+    fn is_pruned(&self, best: f32, finished: f32) -> bool {
+        let length = self.log_probabilities.len() as f32 + PRUNING_TOKENS;
         let sum = self.sum();
-        sum < best - HOPELESS || sum / length.powf(LENGTH_EXPONENT) <= finished
+        sum < best - PRUNING_MARGIN || sum / length.powf(LENGTH_EXPONENT) <= finished
     }
 
     fn with(&self, token: u32, log_probability: f32) -> Self {
@@ -200,7 +200,7 @@ pub fn search_reworded<S: Scorer>(
         let ahead = finished.iter().map(Hypothesis::rank).fold(f32::NEG_INFINITY, f32::max);
         // They are as long as each other and in falling order, so that after the first hopeless one all are.
         let most = next.first().map_or(0.0, Hypothesis::sum);
-        let kept = next.iter().position(|h| h.is_hopeless(most, ahead)).unwrap_or(next.len());
+        let kept = next.iter().position(|h| h.is_pruned(most, ahead)).unwrap_or(next.len());
         next.truncate(kept);
         parents.truncate(kept);
         if finished.len() >= beam || next.is_empty() {

@@ -19,7 +19,7 @@ pub struct Matrix {
 impl Matrix {
     /// Packs `value(input, output)` for all inputs and outputs, and the bias of each output.
     pub fn pack(level: Level, inputs: usize, bias: &[f32], value: impl Fn(usize, usize) -> f32) -> Self {
-        let (outputs, width) = (bias.len(), level.panel());
+        let (outputs, width) = (bias.len(), level.nr());
         let count = outputs.div_ceil(width);
         let mut panels = Buffer::new(count * width * inputs);
         for n in 0..outputs {
@@ -105,7 +105,7 @@ compile_for_levels! {
 #[inline(always)]
 unsafe fn wide_body<V: Vector>(call: &Call) {
     // SAFETY: the caller's promise.
-    unsafe { all_tiles::<V, true>(call, V::ROWS, call.rows, call.stride * 4, call.output.columns) }
+    unsafe { all_tiles::<V, true>(call, V::MR, call.rows, call.stride * 4, call.output.columns) }
 }
 
 /// # Safety
@@ -113,7 +113,7 @@ unsafe fn wide_body<V: Vector>(call: &Call) {
 #[inline(always)]
 unsafe fn narrow_body<V: Vector>(call: &Call) {
     // SAFETY: the caller's promise.
-    unsafe { all_tiles::<V, false>(call, V::ROWS, call.rows, call.stride * 4, call.output.columns) }
+    unsafe { all_tiles::<V, false>(call, V::MR, call.rows, call.stride * 4, call.output.columns) }
 }
 
 impl Tiles for Call {
@@ -125,7 +125,7 @@ impl Tiles for Call {
     #[inline(always)]
     unsafe fn tile<V: Vector, const WIDE: bool>(&self, m: usize, to: Cursor, rows: usize, n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { tile_of_rows!(rows, V::ROWS, WIDE, true, V, tile(self, m, to, n)) }
+        unsafe { tile_of_rows!(rows, V::MR, WIDE, true, V, tile(self, m, to, n)) }
     }
 }
 

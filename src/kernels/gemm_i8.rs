@@ -30,7 +30,7 @@ impl Matrix {
         assert_eq!(columns, packed.outputs);
         // Two rows at a time, first zipped, then dealt out to the panels: loops that compilers make vectors of, as this
         // runs over the whole network whenever a page opens.
-        let (width, stride) = (level.panel(), packed.stride());
+        let (width, stride) = (level.nr(), packed.stride());
         let mut zipped = vec![0u8; packed.scales.len() * 2];
         for k in (0..inputs).step_by(2) {
             let mut at = 0;
@@ -70,7 +70,7 @@ impl Matrix {
     ) -> Self {
         let mut packed = Self::empty(level, inputs, scales, bias);
         assert_eq!(integers.len(), inputs * packed.outputs);
-        let (width, stride) = (level.panel(), packed.stride());
+        let (width, stride) = (level.nr(), packed.stride());
         for (n, row) in integers.chunks_exact(inputs.max(1)).enumerate() {
             let panel = &mut packed.panels[n / width * width * stride + n % width * 2..];
             for (pair, to) in row.chunks(2).zip(panel.chunks_mut(width * 2)) {
@@ -83,7 +83,7 @@ impl Matrix {
 
     fn empty(level: Level, inputs: usize, scales: &[f32], bias: &[f32]) -> Self {
         assert_eq!(scales.len(), bias.len());
-        let (outputs, width) = (bias.len(), level.panel());
+        let (outputs, width) = (bias.len(), level.nr());
         let padded_outputs = outputs.next_multiple_of(width);
         let padded = |values: &[f32]| {
             let mut padded = Buffer::new(padded_outputs);
@@ -196,7 +196,7 @@ compile_for_levels! {
 #[inline(always)]
 unsafe fn wide_body<V: Vector>(call: &Call) {
     // SAFETY: the caller's promise.
-    unsafe { all_tiles::<V, true>(call, V::INT_ROWS, call.rows, call.stride * 2, call.output.columns) }
+    unsafe { all_tiles::<V, true>(call, V::INT_MR, call.rows, call.stride * 2, call.output.columns) }
 }
 
 /// # Safety
@@ -204,7 +204,7 @@ unsafe fn wide_body<V: Vector>(call: &Call) {
 #[inline(always)]
 unsafe fn narrow_body<V: Vector>(call: &Call) {
     // SAFETY: the caller's promise.
-    unsafe { all_tiles::<V, false>(call, V::INT_ROWS, call.rows, call.stride * 2, call.output.columns) }
+    unsafe { all_tiles::<V, false>(call, V::INT_MR, call.rows, call.stride * 2, call.output.columns) }
 }
 
 impl Tiles for Call {
@@ -216,7 +216,7 @@ impl Tiles for Call {
     #[inline(always)]
     unsafe fn tile<V: Vector, const WIDE: bool>(&self, m: usize, to: Cursor, rows: usize, n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { tile_of_rows!(rows, V::INT_ROWS, WIDE, V::FUSED_DOT, V, tile(self, m, to, n)) }
+        unsafe { tile_of_rows!(rows, V::INT_MR, WIDE, V::FUSED_DOT, V, tile(self, m, to, n)) }
     }
 }
 

@@ -16,6 +16,9 @@ pub(super) enum Kind {
     /// WebAssembly's 128-bit vectors; with fused multiply-add where the module is built with `relaxed-simd`.
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Wasm,
+    /// The vectors that every 64-bit Arm processor has.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     /// AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -49,11 +52,13 @@ impl Level {
         }
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         levels.insert(0, Self(Kind::Wasm));
+        #[cfg(target_arch = "aarch64")]
+        levels.insert(0, Self(Kind::Neon));
         levels
     }
 
-    /// Columns of a matrix that lie together when it is packed: two vectors, or one of AVX-512.
-    pub(super) fn panel(self) -> usize {
+    /// `nr` of Goto and van de Geijn: columns of a matrix that lie together when it is packed, two vectors or one of AVX-512.
+    pub(super) fn nr(self) -> usize {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 | Kind::Avx512 => 16,
@@ -73,10 +78,10 @@ pub(super) trait Vector: Copy {
     const LANES: usize;
     /// Vectors in a panel of a packed matrix.
     const PANEL: usize;
-    /// Rows of a product of floats that are worked on together: as many as the registers hold.
-    const ROWS: usize;
-    /// Rows of a product of integers.
-    const INT_ROWS: usize;
+    /// `mr`: rows of a product of floats that are worked on together, as many as the registers hold.
+    const MR: usize;
+    /// `mr` of a product of integers.
+    const INT_MR: usize;
     /// Whether [`Vector::add_dot`] is one instruction, which then has a multiplication's latency.
     const FUSED_DOT: bool;
     /// Whether products take several steps a turn of their loop. Not in WebAssembly: engines unroll short loops by
@@ -175,8 +180,8 @@ impl<const N: usize> Vector for Plain<N> {
     type Ints = [[i32; 2]; N];
     const LANES: usize = N;
     const PANEL: usize = 8 / N;
-    const ROWS: usize = 4;
-    const INT_ROWS: usize = 4;
+    const MR: usize = 4;
+    const INT_MR: usize = 4;
     const FUSED_DOT: bool = false;
     const UNROLL: bool = true;
 
@@ -284,8 +289,8 @@ pub(super) mod wasm {
         type Ints = v128;
         const LANES: usize = 4;
         const PANEL: usize = 2;
-        const ROWS: usize = 4;
-        const INT_ROWS: usize = 4;
+        const MR: usize = 4;
+        const INT_MR: usize = 4;
         const FUSED_DOT: bool = false;
         const UNROLL: bool = false;
 
@@ -385,6 +390,116 @@ pub(super) mod wasm {
     }
 }
 
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon {
+    use super::Vector;
+    use std::arch::aarch64::*;
+
+    /// Four lanes.
+    #[derive(Clone, Copy)]
+    pub struct Neon(float32x4_t);
+
+    // SAFETY of every block: every 64-bit Arm processor has these instructions; pointers are the caller's promise.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl Vector for Neon {
+        type Ints = int32x4_t;
+        const LANES: usize = 4;
+        const PANEL: usize = 2;
+        // 24 of the 32 registers hold sums.
+        const MR: usize = 12;
+        // A product takes three registers more than one of floats.
+        const INT_MR: usize = 8;
+        const FUSED_DOT: bool = false;
+        const UNROLL: bool = true;
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            Self(unsafe { vld1q_f32(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            unsafe { vst1q_f32(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> Self {
+            Self(unsafe { vdupq_n_f32(x) })
+        }
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            Self(unsafe { vaddq_f32(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            Self(unsafe { vsubq_f32(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn mul(self, other: Self) -> Self {
+            Self(unsafe { vmulq_f32(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn div(self, other: Self) -> Self {
+            Self(unsafe { vdivq_f32(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            Self(unsafe { vminq_f32(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            Self(unsafe { vmaxq_f32(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn add_product(self, a: Self, b: Self) -> Self {
+            Self(unsafe { vfmaq_f32(self.0, a.0, b.0) })
+        }
+        #[inline(always)]
+        fn sum(self) -> f32 {
+            unsafe { vaddvq_f32(self.0) }
+        }
+        #[inline(always)]
+        fn largest(self) -> f32 {
+            unsafe { vmaxvq_f32(self.0) }
+        }
+        #[inline(always)]
+        fn power_of_two(self) -> Self {
+            let exponent = unsafe { vaddq_s32(vcvtq_s32_f32(self.0), vdupq_n_s32(127)) };
+            Self(unsafe { vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent)) })
+        }
+        #[inline(always)]
+        unsafe fn store_i16(self, to: *mut i16) {
+            unsafe { vst1_s16(to, vqmovn_s32(vcvtnq_s32_f32(self.0))) }
+        }
+        #[inline(always)]
+        unsafe fn zero_ints() -> int32x4_t {
+            unsafe { vdupq_n_s32(0) }
+        }
+        #[inline(always)]
+        unsafe fn load_i8(from: *const i8) -> int32x4_t {
+            unsafe { vreinterpretq_s32_s16(vmovl_s8(vld1_s8(from))) }
+        }
+        #[inline(always)]
+        unsafe fn splat_pair(from: *const i16) -> int32x4_t {
+            unsafe { vdupq_n_s32(from.cast::<i32>().read_unaligned()) }
+        }
+        #[inline(always)]
+        fn add_dot(sum: int32x4_t, a: int32x4_t, b: int32x4_t) -> int32x4_t {
+            unsafe {
+                let (a, b) = (vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b));
+                let low = vmull_s16(vget_low_s16(a), vget_low_s16(b));
+                vaddq_s32(sum, vpaddq_s32(low, vmull_high_s16(a, b)))
+            }
+        }
+        #[inline(always)]
+        fn add_ints(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+            unsafe { vaddq_s32(a, b) }
+        }
+        #[inline(always)]
+        fn from_ints(ints: int32x4_t) -> Self {
+            Self(unsafe { vcvtq_f32_s32(ints) })
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86 {
     use super::Vector;
@@ -409,8 +524,8 @@ pub(super) mod x86 {
                 type Ints = $ints;
                 const LANES: usize = $lanes;
                 const PANEL: usize = $panel;
-                const ROWS: usize = $rows;
-                const INT_ROWS: usize = $rows;
+                const MR: usize = $rows;
+                const INT_MR: usize = $rows;
                 const FUSED_DOT: bool = $fused;
                 const UNROLL: bool = true;
 
@@ -572,6 +687,8 @@ macro_rules! compile_for_levels {
                     Kind::Avx2 => avx2($($arg),*),
                     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
                     Kind::Wasm => $body::<simd::wasm::Wasm>($($arg),*),
+                    #[cfg(target_arch = "aarch64")]
+                    Kind::Neon => $body::<simd::neon::Neon>($($arg),*),
                     Kind::Portable => $body::<simd::Plain<4>>($($arg),*),
                 }
             }

@@ -2,7 +2,7 @@
 EfficientNet-Lite0, for trainer/tests/trunk.rs.
 
     pip install torch numpy pillow safetensors
-    python tests/reference/trunk.py runs/backbone/efficientnet-lite0.safetensors
+    python tests/reference/trunk.py runs/pretrained/efficientnet-lite0.safetensors
 
 The network is written down here once more, in NCHW and with BatchNorm apart, so that it shares nothing with soli's.
 The PNG gives both sides the same pixels; the photographs also take decoding and resizing into account.

@@ -112,7 +112,7 @@ fn trial(caption: &Caption, right: bool, of: Option<(usize, usize)>) -> Option<T
 
 /// Mean and standard deviation of the mean embeddings of training pictures at all sizes.
 fn familiar(captioner: &Captioner, sets: &[Set]) -> Result<(Vec<f32>, Vec<f32>)> {
-    let views = Views { degraded: 0.7, versions: Versions::AnySize, damaged: 0.1, ..Views::PLAIN };
+    let views = Views { degraded: 0.7, versions: Versions::AnySize, corrupted: 0.1, ..Views::PLAIN };
     // As many of each set, whatever their sizes.
     let share = FAMILIAR.div_ceil(sets.len().max(1));
     let of_set = |set: &'_ Set| {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -154,14 +153,6 @@ pub fn remove(run: &Path, file: &str) -> Result<(), CheckpointError> {
         }
     }
     Ok(())
-}
-
-/// The revision of the working tree, if this is one.
-pub fn git_revision() -> Option<String> {
-    let output =
-        Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
-    let revision = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (output.status.success() && !revision.is_empty()).then_some(revision)
 }
 
 #[cfg(test)]

@@ -92,8 +92,8 @@ pub struct Recipe {
     pub next: Option<PathBuf>,
     /// Share of the pretrained trunk in the mean of its numbers and those of the weights that are started from, 0..=1:
     /// what tuning has unlearned comes back, and most of what it has learned stays (WiSE-FT, arXiv 2109.01903).
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub backbone_share: f64,
+    #[serde(default, alias = "backbone_share", skip_serializing_if = "is_zero")]
+    pub pretrained_share: f64,
     /// The shape of the network.
     pub model: ModelConfig,
     /// The decoder learns the language from text alone.
@@ -253,7 +253,7 @@ impl Recipe {
         let mut checks = vec![
             Check::positive("", "min_word_count", self.min_word_count),
             Check::positive("", "dev_images", self.dev_images),
-            Check::share("", "backbone_share", self.backbone_share),
+            Check::share("", "pretrained_share", self.pretrained_share),
         ];
         let stages = Stage::ALL.map(|stage| stage.checks(self));
         if stages.iter().all(Option::is_none) {
@@ -318,7 +318,7 @@ impl Views {
             ),
             Check::below_one(table, "jitter", self.jitter.into()),
             Check::share(table, "degraded", self.degraded),
-            Check::share(table, "damaged", self.damaged),
+            Check::share(table, "corrupted", self.corrupted),
         ]
     }
 }

@@ -1,13 +1,14 @@
 //! Captions for many pictures at once, as evaluation needs them.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use soli::captioner::{Caption, CaptionOptions, Captioner};
 use soli::image::Rgba;
 
 use crate::data::{Example, Report, decode};
-use crate::metrics::{self, MetricError, Scores};
+use crate::metrics::{self, MetricError, Scores, meteor};
 
 /// A picture to caption.
 #[derive(Debug, Clone)]
@@ -81,4 +82,25 @@ pub fn score(
         }
     }
     Ok((metrics::evaluate(&candidates, &references)?, described))
+}
+
+/// What people said of each picture that [`score`] described, in its order.
+///
+/// # Panics
+/// If a picture is none of `examples`.
+pub fn references<'a>(described: &[Described], examples: &'a [Example]) -> Vec<&'a [String]> {
+    let said: HashMap<&str, &[String]> =
+        examples.iter().map(|example| (example.name.as_str(), &example.captions[..])).collect();
+    described.iter().map(|described| said[described.file.as_str()]).collect()
+}
+
+/// METEOR of what [`score`] described, by the official program at `jar`, 0 to 1.
+///
+/// # Errors
+/// If the program cannot be run.
+pub fn meteor(jar: &Path, described: &[Described], examples: &[Example]) -> Result<f64, MetricError> {
+    let candidates: Vec<String> = described.iter().map(|described| described.caption.text.clone()).collect();
+    let references: Vec<Vec<String>> =
+        references(described, examples).into_iter().map(<[String]>::to_vec).collect();
+    Ok(meteor::score(jar, &candidates, &references)?.corpus)
 }

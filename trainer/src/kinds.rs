@@ -176,7 +176,7 @@ fn look(captioner: &Captioner, known: &Known, index: usize) -> Result<Seen> {
         jitter: 0.2,
         degraded: 0.7,
         versions: Versions::AnySize,
-        damaged: 0.2,
+        corrupted: 0.2,
     };
     let mut rng = ChaCha8Rng::seed_from_u64(index as u64);
     let views = (0..VIEWS).map(|_| pooled(&views.one(&picture, true, &mut rng))).collect::<Result<_>>()?;

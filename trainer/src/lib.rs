@@ -1,6 +1,5 @@
 //! Trains, evaluates and exports soli's captioner.
 
-pub mod backbone;
 pub mod calibrate;
 pub mod checkpoint;
 pub mod cli;
@@ -8,17 +7,21 @@ pub mod compact;
 pub mod concepts;
 pub mod config;
 pub mod contrast;
+pub mod curve;
 pub mod data;
 pub mod evaluate;
 pub mod fold;
 pub mod honesty;
 pub mod kinds;
 pub mod metrics;
+pub mod metrics_file;
 pub mod optimiser;
 pub mod parameters;
+pub mod pretrained;
+pub mod progress;
 pub mod regression;
+pub mod revision;
 pub mod right;
-pub mod run;
 pub mod sample;
 pub mod stages;
 pub mod stream;

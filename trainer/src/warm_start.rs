@@ -10,12 +10,12 @@ use soli::layout::{CONCEPTS, Classifier, Network};
 use soli::vocab::{SPECIAL_TOKENS, Vocabulary, VocabularyError};
 use soli::weights::Weights;
 
-use crate::backbone::identity_norm;
 use crate::concepts::{FOLDS, folds};
 use crate::config::Recipe;
 use crate::fold::fold;
 use crate::optimiser::is_trunk;
 use crate::parameters::Parameters;
+use crate::pretrained::identity_norm;
 
 /// The words of `known` in their order, then those of `words` that it lacks: tokens that a network knows keep their
 /// numbers.
@@ -78,10 +78,10 @@ pub fn load(parameters: &Parameters, weights: &Weights) -> Result<()> {
 /// Whether training from `start` needs the pretrained trunk: for a share of it, or for a concept head that the weights lack.
 pub fn needs_backbone(recipe: &Recipe, start: Option<&Weights>) -> bool {
     let has_head = start.is_some_and(|weights| weights.config.concepts.is_some());
-    recipe.backbone_share > 0.0 || (recipe.model.concepts.is_some() && !has_head)
+    recipe.pretrained_share > 0.0 || (recipe.model.concepts.is_some() && !has_head)
 }
 
-/// Puts a share of the pretrained trunk (the tensors of [`crate::backbone::load`]) into that of the weights, which were
+/// Puts a share of the pretrained trunk (the tensors of [`crate::pretrained::load`]) into that of the weights, which were
 /// loaded before, and takes the concept head from it if the weights have none.
 ///
 /// # Errors
@@ -89,11 +89,11 @@ pub fn needs_backbone(recipe: &Recipe, start: Option<&Weights>) -> bool {
 pub fn blend(
     parameters: &Parameters,
     weights: &Weights,
-    backbone: HashMap<String, Tensor>,
+    pretrained: HashMap<String, Tensor>,
     share: f64,
 ) -> Result<()> {
     let (head, trunk): (HashMap<_, _>, HashMap<_, _>) =
-        backbone.into_iter().partition(|(name, _)| name.starts_with("concepts."));
+        pretrained.into_iter().partition(|(name, _)| name.starts_with("concepts."));
     if weights.config.concepts.is_none() {
         parameters.load(&head)?;
     }

@@ -7,7 +7,7 @@ use base64::Engine;
 use image::{Rgb, RgbImage};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use soli_trainer::data::damage::{damage, jpeg, low_light, motion_blur, noise};
+use soli_trainer::data::corruptions::{corrupt, jpeg, low_light, motion_blur, noise};
 use soli_trainer::data::degrade::{
     GAUSSIAN_SIGMA, VERSIONS, gaussian_blur, resize_bilinear, resize_in_steps, step_sizes,
 };
@@ -89,7 +89,7 @@ fn the_ten_versions_have_the_papers_sizes() {
 }
 
 fn views(versions: Versions) -> Views {
-    Views { flip: true, crop_area: 0.7, degraded: 1.0, versions, damaged: 0.5, ..Views::PLAIN }
+    Views { flip: true, crop_area: 0.7, degraded: 1.0, versions, corrupted: 0.5, ..Views::PLAIN }
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn the_same_seed_draws_the_same_views() {
 fn both_views_of_a_pair_show_the_same_part() {
     // Left half dark, right half bright: whatever the version, both views must agree on where the bright part is.
     let picture = RgbImage::from_fn(200, 200, |x, _| Rgb([if x < 100 { 20 } else { 230 }; 3]));
-    let views = Views { damaged: 0.0, crop_area: 0.5, ..views(Versions::AnySize) };
+    let views = Views { corrupted: 0.0, crop_area: 0.5, ..views(Versions::AnySize) };
     for seed in 0..20 {
         let (a, b) =
             views.pair(&picture, true, Pairing::SharpAndDegraded, &mut ChaCha8Rng::seed_from_u64(seed));
@@ -190,9 +190,9 @@ fn frames_suffer_as_named() {
     assert!(error(5) > 2 * error(60), "{} {}", error(5), error(60));
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     for _ in 0..20 {
-        let damaged = damage(&cat, &mut rng);
-        assert_eq!(damaged.dimensions(), cat.dimensions());
-        assert_ne!(damaged, cat);
+        let corrupted = corrupt(&cat, &mut rng);
+        assert_eq!(corrupted.dimensions(), cat.dimensions());
+        assert_ne!(corrupted, cat);
     }
-    damage(&RgbImage::new(1, 1), &mut rng);
+    corrupt(&RgbImage::new(1, 1), &mut rng);
 }

@@ -66,7 +66,7 @@ fn write_study(folder: &Path) {
 
 fn study(folder: &Path, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_soli"));
-    command.arg("study").arg("--backbone").arg("none");
+    command.arg("study").arg("--pretrained").arg("none");
     for (name, path) in
         [("--config", "study.toml"), ("--data", "data"), ("--runs", "runs"), ("--out", "docs/study")]
     {

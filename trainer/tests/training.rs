@@ -116,7 +116,7 @@ unlabelled = 2
 flip = true
 crop_area = 0.8
 versions = "any-size"
-damaged = 0.3
+corrupted = 0.3
 
 [joint.schedule]
 epochs = 2
@@ -326,7 +326,7 @@ fn every_trainable_variable_gets_a_gradient() {
 
     // The Siamese loss reads the embedding; nothing of the decoder, and not the places' marks, which all share.
     let embed = |pixels| tiny.model.embed(pixels).unwrap();
-    let (a, b) = (embed(&pairs.pixels), embed(pairs.twins.as_ref().unwrap()));
+    let (a, b) = (embed(&pairs.pixels), embed(pairs.paired.as_ref().unwrap()));
     let others = contrast::other_pictures(a.dim(0).unwrap(), 1);
     let (loss, _, _) = contrast::contrastive(&a, &b, &others, 3.0).unwrap();
     tiny.check("contrastive", &loss, |name| name.starts_with("encoder."));
@@ -416,7 +416,7 @@ fn broken_pictures_are_named_and_the_epochs_differ() {
 fn train(folder: &Path, recipe: &Path, run: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_soli"));
     command.arg("train").arg("--config").arg(recipe).arg("--data").arg(folder.join("data"));
-    command.arg("--backbone").arg("none").arg("--run").arg(folder.join(run)).stderr(Stdio::piped());
+    command.arg("--pretrained").arg("none").arg("--run").arg(folder.join(run)).stderr(Stdio::piped());
     command
 }
 

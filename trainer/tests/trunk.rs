@@ -12,7 +12,7 @@ use soli::graph::Trunk;
 use soli::image::to_input;
 use soli::layout::Form;
 use soli_trainer::fold::fold;
-use soli_trainer::{backbone, data::decode};
+use soli_trainer::{data::decode, pretrained};
 
 #[derive(Deserialize)]
 struct Reference {
@@ -37,11 +37,11 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// `SOLI_BACKBONE`, or where the README and the data folder keep the file.
+/// `SOLI_PRETRAINED`, or where the README and the data folder keep the file.
 fn backbone_file() -> Option<PathBuf> {
     const FILE: &str = "efficientnet-lite0.safetensors";
-    let named = std::env::var_os("SOLI_BACKBONE").map(PathBuf::from);
-    let usual = ["runs/backbone", "../shared/data/backbone"].map(|place| root().join(place).join(FILE));
+    let named = std::env::var_os("SOLI_PRETRAINED").map(PathBuf::from);
+    let usual = ["runs/pretrained", "../shared/data/backbone"].map(|place| root().join(place).join(FILE));
     named.into_iter().chain(usual).find(|path| path.is_file())
 }
 
@@ -115,7 +115,9 @@ fn check(case: &Case, trunks: [Trunk; 2], config: &EncoderConfig, file: &HashMap
 #[test]
 fn the_trunk_sees_what_pytorch_sees() {
     let Some(path) = backbone_file() else {
-        eprintln!("left out: the trunk against PyTorch (no backbone; set SOLI_BACKBONE, see the README)");
+        eprintln!(
+            "left out: the trunk against PyTorch (not pretrained; set SOLI_PRETRAINED, see the README)"
+        );
         return;
     };
     let reference: Reference = serde_json::from_str(include_str!("../../tests/fixtures/trunk.json")).unwrap();
@@ -126,7 +128,7 @@ fn the_trunk_sees_what_pytorch_sees() {
         for case in &reference.cases {
             eprintln!("{} {form:?}", case.file);
             let trunks = [&plain, &headed].map(|config| {
-                let tensors = backbone::load(&path, &model_of(config)).unwrap();
+                let tensors = pretrained::load(&path, &model_of(config)).unwrap();
                 trunk(if form == Form::Inference { fold(tensors).unwrap() } else { tensors }, config, form)
             });
             check(case, trunks, &plain, &file);

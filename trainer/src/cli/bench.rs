@@ -117,7 +117,7 @@ fn made_up(recipe: &Recipe, images: usize) -> Result<Batch> {
     let pixels = Tensor::from_vec(pixels, (images, side, side, 3), &Device::Cpu)?;
     Ok(Batch {
         pixels,
-        twins: None,
+        paired: None,
         captions,
         indices: (0..images).collect(),
         parts: vec![0; images],

@@ -1,6 +1,5 @@
 //! `soli eval`: weights and a data set in, caption metrics out.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -11,8 +10,8 @@ use soli::captioner::{CaptionOptions, Captioner};
 use super::caption::load_captioner;
 use super::print;
 use crate::data::{Dataset, Example, Report, Split};
-use crate::evaluate::score;
-use crate::metrics::{meteor, objects};
+use crate::evaluate::{self, score};
+use crate::metrics::objects;
 
 /// Measure a captioner on the pictures of a data set.
 #[derive(Debug, Args)]
@@ -101,19 +100,13 @@ impl Eval {
             [] => vec![None],
             sides => sides.iter().map(|side| Some(usize::from(*side))).collect(),
         };
-        let references: HashMap<&str, &Vec<String>> =
-            examples.iter().map(|example| (example.name.as_str(), &example.captions)).collect();
         for side in sides {
             let (mut scores, described) = score(captioner, &examples, side, &options, report)?;
-            let references: Vec<&Vec<String>> =
-                described.iter().map(|d| references[d.file.as_str()]).collect();
             if let Some(jar) = &self.meteor_jar {
-                let candidates: Vec<String> = described.iter().map(|d| d.caption.text.clone()).collect();
-                let references: Vec<Vec<String>> = references.iter().map(|r| (*r).clone()).collect();
-                scores.meteor = Some(meteor::score(jar, &candidates, &references)?.corpus);
+                scores.meteor = Some(evaluate::meteor(jar, &described, &examples)?);
             }
             let (mut found, mut things) = (0, 0);
-            for (d, references) in described.iter().zip(&references) {
+            for (d, references) in described.iter().zip(evaluate::references(&described, &examples)) {
                 let words: Vec<&str> = d.caption.words.iter().map(|w| w.word.as_str()).collect();
                 let (f, all) = objects::recall(&d.caption.text, &words, references);
                 (found, things) = (found + f, things + all);

@@ -14,12 +14,12 @@ use soli::weights::{Precision, Weights};
 
 use super::export;
 use super::train::Sources;
-use crate::backbone;
 use crate::checkpoint;
 use crate::config::Recipe;
 use crate::data::batches::{tokenise, unlabelled};
 use crate::data::{Dataset, Report, Split, tokens};
 use crate::parameters::Parameters;
+use crate::pretrained;
 use crate::stages::{self, Inputs};
 use crate::study::plan::{Plan, PlannedRow, budget};
 use crate::study::record::Record;
@@ -118,8 +118,8 @@ impl Study {
         };
         // Every seed begins at the same numbers: rows differ by what they train, seeds by the order and the views.
         let common = begin(start.seed, &start)?;
-        if let Some(backbone) = self.sources.backbone_path() {
-            common.load(&backbone::load(&backbone, &start.model)?)?;
+        if let Some(pretrained) = self.sources.pretrained_path() {
+            common.load(&pretrained::load(&pretrained, &start.model)?)?;
         }
         run_stages(&start, &inputs, &common, &self.runs.join("start"), &mut report)?;
         let common = common.values()?;

@@ -12,8 +12,6 @@ use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Weights};
 
 use super::export;
-use crate::backbone;
-use crate::checkpoint;
 use crate::concepts::{self, Groups};
 use crate::config::Recipe;
 use crate::data::batches::{tokenise, unlabelled};
@@ -21,6 +19,7 @@ use crate::data::{Dataset, Example, Report, Split, tokens};
 use crate::parameters::Parameters;
 use crate::stages::{self, Inputs};
 use crate::warm_start;
+use crate::{pretrained, revision};
 
 /// Train a captioner; goes on where an earlier run in the same folder stopped.
 #[derive(Debug, Args)]
@@ -30,7 +29,7 @@ pub struct Train {
     config: PathBuf,
     #[command(flatten)]
     sources: Sources,
-    /// Start from these weights instead of the backbone: the network and its words are the file's, new words are added, and
+    /// Start from these weights instead of the pretrained trunk: the network and its words are the file's, new words are added, and
     /// the input's side is the recipe's.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -130,7 +129,7 @@ impl Train {
         std::fs::write(run.join("config.toml"), toml::to_string(&recipe)?)?;
         let provenance = serde_json::json!({
             "command": std::env::args().collect::<Vec<_>>(),
-            "revision": checkpoint::git_revision(),
+            "revision": revision::git_revision(),
             "version": env!("CARGO_PKG_VERSION"),
             "pictures": train.len(),
             "words": vocabulary.len(),
@@ -166,18 +165,18 @@ impl Train {
         );
         let parameters = Parameters::new(recipe.seed);
         stages::build(&parameters, &recipe.model)?;
-        let backbone = match self.sources.backbone_path() {
+        let pretrained = match self.sources.pretrained_path() {
             Some(path) if start.is_none() || warm_start::needs_backbone(&recipe, start) => {
-                backbone::load(&path, &recipe.model)?
+                pretrained::load(&path, &recipe.model)?
             }
             _ => HashMap::new(),
         };
         match start {
             Some(weights) => {
                 warm_start::load(&parameters, weights)?;
-                warm_start::blend(&parameters, weights, backbone, recipe.backbone_share)?;
+                warm_start::blend(&parameters, weights, pretrained, recipe.pretrained_share)?;
             }
-            None => parameters.load(&backbone)?,
+            None => parameters.load(&pretrained)?,
         }
         let dev = sets.iter().filter(|set| !set.dev.is_empty());
         let dev = dev.map(|set| (set.name.clone(), set.dev.clone())).collect();
@@ -209,10 +208,10 @@ pub struct Sources {
     /// repeated; PATH=WEIGHT draws its pictures WEIGHT times in each pass.
     #[arg(long, value_name = "PATH[=WEIGHT]", required = true, value_parser = weighted)]
     pub data: Vec<(PathBuf, f64)>,
-    /// The pretrained EfficientNet-Lite0, runs/backbone/efficientnet-lite0.safetensors when not given. `none` starts from
+    /// The pretrained EfficientNet-Lite0, runs/pretrained/efficientnet-lite0.safetensors when not given. `none` starts from
     /// random numbers, which needs far more pictures.
-    #[arg(long, value_name = "FILE")]
-    backbone: Option<PathBuf>,
+    #[arg(long, alias = "backbone", value_name = "FILE")]
+    pretrained: Option<PathBuf>,
     /// Captions without pictures: one a line, or lines of an id, a tab and a caption, where those of one id describe the same picture.
     /// May be repeated.
     #[arg(long, value_name = "FILE")]
@@ -362,11 +361,11 @@ impl Sources {
     }
 
     /// Where the pretrained trunk is; `None` if the run is to start without one.
-    pub fn backbone_path(&self) -> Option<PathBuf> {
-        match &self.backbone {
+    pub fn pretrained_path(&self) -> Option<PathBuf> {
+        match &self.pretrained {
             Some(path) if path == Path::new("none") => None,
             Some(path) => Some(path.clone()),
-            None => Some(Path::new("runs/backbone/efficientnet-lite0.safetensors").to_owned()),
+            None => Some(Path::new("runs/pretrained/efficientnet-lite0.safetensors").to_owned()),
         }
     }
 }

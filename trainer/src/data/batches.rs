@@ -72,7 +72,7 @@ pub struct Batch {
     /// Normalised pixels (pictures, side, side, 3).
     pub pixels: Tensor,
     /// The other views of the same pictures, if pairs were asked for.
-    pub twins: Option<Tensor>,
+    pub paired: Option<Tensor>,
     /// The captions of each picture.
     pub captions: Vec<Vec<Vec<u32>>>,
     /// Which of the examples the pictures are.
@@ -144,14 +144,14 @@ impl Plan {
                 self.views_of(&examples[i], step, i).map_err(|why| (examples[i].example.name.clone(), why))
             })
             .collect();
-        let (mut pixels, mut twins) = (Vec::new(), Vec::new());
+        let (mut pixels, mut paired) = (Vec::new(), Vec::new());
         let (mut captions, mut indices, mut broken) = (Vec::new(), Vec::new(), Vec::new());
         let mut parts = Vec::new();
         for (view, &i) in views.into_iter().zip(&picked) {
             match view {
                 Ok((first, second)) => {
                     pixels.extend(first);
-                    twins.extend(second);
+                    paired.extend(second);
                     captions.push(examples[i].captions.clone());
                     indices.push(i);
                     parts.push(fold_of(&examples[i].example.name));
@@ -161,8 +161,8 @@ impl Plan {
         }
         let side = self.encoder.input_side;
         let tensor = |values| Tensor::from_vec(values, (indices.len(), side, side, 3), &Device::Cpu);
-        let twins = if self.pairing.is_some() { Some(tensor(twins)?) } else { None };
-        Ok(Batch { pixels: tensor(pixels)?, twins, captions, indices, parts, broken })
+        let paired = if self.pairing.is_some() { Some(tensor(paired)?) } else { None };
+        Ok(Batch { pixels: tensor(pixels)?, paired, captions, indices, parts, broken })
     }
 
     /// The network's inputs for example `i` at `step`; the second is empty unless pairs were asked for.

@@ -15,7 +15,7 @@
 
 pub mod batches;
 mod coco;
-pub mod damage;
+pub mod corruptions;
 pub mod degrade;
 mod flickr;
 mod images;

@@ -1,4 +1,4 @@
-//! Random views of a picture that leave its captions true: mirrored, mildly cropped, degraded, damaged.
+//! Random views of a picture that leave its captions true: mirrored, mildly cropped, degraded, corrupted.
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use soli::config::EncoderConfig;
 use soli::image::{ImageError, to_input};
 
-use super::damage::damage;
+use super::corruptions::corrupt;
 use super::decode::Picture;
 use super::degrade::{VERSIONS, resize_bilinear};
 
@@ -31,9 +31,9 @@ pub struct Views {
     /// What degraded views look like.
     #[serde(default)]
     pub versions: Versions,
-    /// Share of the degraded views that suffer what real frames do (see [`super::damage`]) beside it, 0..=1.
-    #[serde(default)]
-    pub damaged: f64,
+    /// Share of the degraded views that suffer what real frames do (see [`super::corruptions`]) beside it, 0..=1.
+    #[serde(default, alias = "damaged")]
+    pub corrupted: f64,
 }
 
 /// Kinds of degraded views.
@@ -75,7 +75,7 @@ impl Views {
         jitter: 0.0,
         degraded: 0.0,
         versions: Versions::Ten,
-        damaged: 0.0,
+        corrupted: 0.0,
     };
 
     /// One view of `picture`; `mirrors` tells whether it may be mirrored.
@@ -146,7 +146,7 @@ impl Views {
             }
             Versions::AnySize => (any_size(picture, rng), None),
         };
-        if rng.random_bool(self.damaged) { (damage(&degraded, rng), version) } else { (degraded, version) }
+        if rng.random_bool(self.corrupted) { (corrupt(&degraded, rng), version) } else { (degraded, version) }
     }
 }
 

@@ -144,7 +144,7 @@ pub fn loss(
     frozen: bool,
     seed: u64,
 ) -> Result<JointLoss> {
-    let Some(twins) = &batch.twins else { bail!("the joint stage needs pairs") };
+    let Some(paired) = &batch.paired else { bail!("the joint stage needs pairs") };
     let pictures = batch.captions.len();
     let read = |model: &Model, pixels: &Tensor| {
         let features = model.trunk.forward(pixels)?;
@@ -154,12 +154,12 @@ pub fn loss(
     let taught = taught.map(|sharp| sharp.detach());
     let (first, second, memory, captions) = match stage.captions_on {
         CaptionsOn::Both => {
-            let both = read(model, &Tensor::cat(&[&batch.pixels, twins], 0)?)?;
+            let both = read(model, &Tensor::cat(&[&batch.pixels, paired], 0)?)?;
             let captions = [batch.captions.clone(), batch.captions.clone()].concat();
             (both.narrow(0, 0, pictures)?, both.narrow(0, pictures, pictures)?, both, captions)
         }
         CaptionsOn::Second => {
-            let second = read(model, twins)?;
+            let second = read(model, paired)?;
             let first = match &taught {
                 Some(sharp) => sharp.clone(),
                 None => read(model, &batch.pixels)?.detach(),
@@ -244,13 +244,13 @@ pub fn objective<'a>(context: &'a Context<'a>, stage: &'a JointStage) -> Result<
 
 /// Two batches as one.
 fn together(a: Batch, b: Batch) -> Result<Batch> {
-    let twins = match (&a.twins, &b.twins) {
+    let paired = match (&a.paired, &b.paired) {
         (Some(a), Some(b)) => Some(Tensor::cat(&[a, b], 0)?),
         _ => None,
     };
     Ok(Batch {
         pixels: Tensor::cat(&[&a.pixels, &b.pixels], 0)?,
-        twins,
+        paired,
         captions: [a.captions, b.captions].concat(),
         indices: [a.indices, b.indices].concat(),
         parts: [a.parts, b.parts].concat(),

@@ -89,7 +89,7 @@ impl Objective for Siamese<'_> {
     fn step(&mut self, step: &Step, report: &mut Report) -> Result<Outcome> {
         let batch = next_batch(self.batches.as_ref(), report)?;
         let images = batch.indices.len();
-        let (Some(twins), true) = (&batch.twins, images > 1) else {
+        let (Some(paired), true) = (&batch.paired, images > 1) else {
             return Ok(Outcome { loss: None, images, terms: vec![f32::NAN; 2] });
         };
         let embed = |pixels| {
@@ -99,7 +99,7 @@ impl Objective for Siamese<'_> {
         };
         let others = other_pictures(images, step.seed);
         let (loss, same, different) =
-            contrastive(&embed(&batch.pixels)?, &embed(twins)?, &others, self.stage.margin)?;
+            contrastive(&embed(&batch.pixels)?, &embed(paired)?, &others, self.stage.margin)?;
         Ok(Outcome { loss: Some(loss), images, terms: vec![same, different] })
     }
 }

@@ -16,8 +16,9 @@ use crate::config::Schedule;
 use crate::data::Report;
 use crate::evaluate::score;
 use crate::fold::fold;
+use crate::metrics_file::{MetricsFile, Row};
 use crate::optimiser::{AdamW, StepOptions, warmup_cosine};
-use crate::run::{Meter, MetricsFile, Row};
+use crate::progress::TrainingBar;
 
 /// Time between checkpoints: what a kill costs at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(4 * 60);
@@ -86,7 +87,7 @@ pub fn train(
         step: 0,
         metrics_bytes: 0,
         seconds: 0.0,
-        revision: crate::checkpoint::git_revision(),
+        revision: crate::revision::git_revision(),
     };
     if let Some((state, saved)) = checkpoint::resume(folder)? {
         if (&saved.recipe, &saved.words) != (&progress.recipe, &progress.words) {
@@ -99,7 +100,7 @@ pub fn train(
         progress = saved;
     }
     let mut metrics_file = MetricsFile::open(folder, progress.metrics_bytes, objective.terms())?;
-    let meter = Meter::new(steps, progress.step);
+    let bar = TrainingBar::new(steps, progress.step);
     objective.begin(progress.step..steps);
     let mut last_save = Instant::now();
     let started = Instant::now();
@@ -144,7 +145,7 @@ pub fn train(
         }
         progress.step += 1;
         progress.seconds = earlier_seconds + started.elapsed().as_secs_f64();
-        meter.step(outcome.images, value);
+        bar.step(outcome.images, value);
         let at = progress.step as f64 / per_epoch as f64;
         metrics_file.write(&Row::step(progress.step, at, value, share, outcome.images, &outcome.terms))?;
         let epoch_ends = progress.step.is_multiple_of(per_epoch);
@@ -157,10 +158,10 @@ pub fn train(
                     let count = context.recipe.dev_images.min(dev.len());
                     let options = CaptionOptions::AS_LEARNED;
                     let (scores, _) = score(&captioner, &dev[..count], None, &options, report)?;
-                    meter.say(&format!(
+                    bar.say(&format!(
                         "{name}, epoch {}: loss {:.3}, dev of {set} ({count} pictures) CIDEr {}, BLEU-4 {:.1}",
                         epoch + 1,
-                        meter.loss(),
+                        bar.loss(),
                         scores.cider_text(),
                         scores.bleu[3] * 100.0
                     ));
@@ -170,7 +171,7 @@ pub fn train(
                     }
                 }
             } else {
-                meter.say(&format!("{name}, epoch {}: loss {:.3}", epoch + 1, meter.loss()));
+                bar.say(&format!("{name}, epoch {}: loss {:.3}", epoch + 1, bar.loss()));
             }
             metrics_file.plot()?;
         }
@@ -180,7 +181,7 @@ pub fn train(
             last_save = Instant::now();
         }
     }
-    meter.finish();
+    bar.finish();
     let averaged = optimiser.averaged()?;
     checkpoint::save(folder, checkpoint::FINISHED, &averaged, &progress)?;
     checkpoint::remove(folder, checkpoint::RUNNING)?;

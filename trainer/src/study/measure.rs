@@ -14,8 +14,7 @@ use soli::weights::Weights;
 use super::record::{Distances, Said, Scored};
 use crate::contrast::squared_distances;
 use crate::data::{Example, Report, decode};
-use crate::evaluate::score;
-use crate::metrics::meteor;
+use crate::evaluate::{self, score};
 
 /// Pictures embedded at a time.
 const BATCH: usize = 16;
@@ -38,14 +37,7 @@ pub fn scores(
         let (scores, described) = score(captioner, examples, Some(side.into()), &options, report)?;
         let meteor = match meteor_jar {
             None => None,
-            Some(jar) => {
-                let references: std::collections::HashMap<&str, &Vec<String>> =
-                    examples.iter().map(|e| (e.name.as_str(), &e.captions)).collect();
-                let texts: Vec<String> = described.iter().map(|d| d.caption.text.clone()).collect();
-                let references: Vec<Vec<String>> =
-                    described.iter().map(|d| references[d.file.as_str()].clone()).collect();
-                Some(meteor::score(jar, &texts, &references)?.corpus)
-            }
+            Some(jar) => Some(evaluate::meteor(jar, &described, examples)?),
         };
         let (bleu4, rouge_l, cider) = (scores.bleu[3], scores.rouge_l, scores.cider);
         scored.insert(side, Scored { bleu4, rouge_l, cider, meteor });

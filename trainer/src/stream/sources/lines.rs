@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Meter, ReadOptions, Stop, read_path};
+use super::{BytesRead, ReadOptions, Stop, read_path};
 use crate::data::decode::MAX_FILE_BYTES;
 use crate::stream::error::StreamError;
 use crate::stream::feed::Feed;
@@ -40,7 +40,7 @@ struct Line<'a> {
 pub fn read(
     mut from: impl BufRead,
     name: &str,
-    meter: Meter,
+    bytes: BytesRead,
     options: &ReadOptions,
     feed: &mut Feed,
 ) -> Result<(), Stop> {
@@ -54,7 +54,7 @@ pub fn read(
             })
         })?;
         let Some(whole) = whole else { break };
-        feed.progress(meter.fraction());
+        feed.progress(bytes.fraction());
         if number == 1 && line.starts_with(b"\xEF\xBB\xBF") {
             line.drain(..3);
         }

@@ -72,16 +72,16 @@ pub fn read(input: &Input, options: &ReadOptions, feed: &mut Feed) -> Result<(),
                 return Err(Stop::Failed(StreamError::List { name: path.display().to_string(), reason }));
             }
             let name = path.display().to_string();
-            let metered = Metered::new(file, length.len());
-            read_list(metered, &name, Some(path), options, feed)
+            let counted = Counted::new(file, length.len());
+            read_list(counted, &name, Some(path), options, feed)
         }
-        Input::Stdin => read_list(Metered::new(std::io::stdin(), 0), "standard input", None, options, feed),
+        Input::Stdin => read_list(Counted::new(std::io::stdin(), 0), "standard input", None, options, feed),
     }
 }
 
 /// A list or an archive by its content; `path` is where it can be opened again, for formats that are not read in order.
 fn read_list(
-    mut from: Metered<impl Read>,
+    mut from: Counted<impl Read>,
     name: &str,
     path: Option<&Path>,
     options: &ReadOptions,
@@ -93,18 +93,18 @@ fn read_list(
         .map_err(|source| Stop::Failed(StreamError::Io { what: format!("cannot read {name}"), source }))?;
     match (sniff::content(&head), path) {
         (Content::Text, _) => {
-            let meter = from.meter.clone();
+            let bytes = from.bytes.clone();
             lines::read(
                 BufReader::with_capacity(1 << 16, Cursor::new(head).chain(from)),
                 name,
-                meter,
+                bytes,
                 options,
                 feed,
             )
         }
         (Content::Tar | Content::Gzip, None) => {
-            let meter = from.meter.clone();
-            Ok(tarball::read(Cursor::new(head).chain(from), &Id::text("-"), meter, feed)?)
+            let bytes = from.bytes.clone();
+            Ok(tarball::read(Cursor::new(head).chain(from), &Id::text("-"), bytes, feed)?)
         }
         (Content::Tar | Content::Gzip | Content::Zip | Content::Parquet, Some(path)) => {
             Ok(read_archive(path, sniff::content(&head), options, feed)?)
@@ -155,23 +155,23 @@ fn read_archive(path: &Path, content: Content, options: &ReadOptions, feed: &mut
         Ok(opened) => opened,
         Err(error) => return feed.broken_input(id, format!("{}: cannot be read: {error}", path.display())),
     };
-    let metered = Metered::new(file, length);
-    let meter = metered.meter.clone();
+    let counted = Counted::new(file, length);
+    let bytes = counted.bytes.clone();
     match content {
-        Content::Zip => zipped::read(metered.inner, &id, feed),
-        Content::Parquet => table::read(metered.inner, &id, &options.columns, feed),
-        _ => tarball::read(metered, &id, meter, feed),
+        Content::Zip => zipped::read(counted.inner, &id, feed),
+        Content::Parquet => table::read(counted.inner, &id, &options.columns, feed),
+        _ => tarball::read(counted, &id, bytes, feed),
     }
 }
 
 /// How far a file was read.
 #[derive(Debug, Clone, Default)]
-pub struct Meter {
+pub struct BytesRead {
     read: std::rc::Rc<std::cell::Cell<u64>>,
     length: u64,
 }
 
-impl Meter {
+impl BytesRead {
     /// The part that was read, 0 to 1; 0 for what has no length.
     fn fraction(&self) -> f64 {
         if self.length == 0 { 0.0 } else { (self.read.get() as f64 / self.length as f64).min(1.0) }
@@ -179,21 +179,21 @@ impl Meter {
 }
 
 /// A reader that counts.
-struct Metered<R> {
+struct Counted<R> {
     inner: R,
-    meter: Meter,
+    bytes: BytesRead,
 }
 
-impl<R> Metered<R> {
+impl<R> Counted<R> {
     fn new(inner: R, length: u64) -> Self {
-        Self { inner, meter: Meter { length, ..Meter::default() } }
+        Self { inner, bytes: BytesRead { length, ..BytesRead::default() } }
     }
 }
 
-impl<R: Read> Read for Metered<R> {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.meter.read.set(self.meter.read.get() + read as u64);
+        self.bytes.read.set(self.bytes.read.get() + read as u64);
         Ok(read)
     }
 }

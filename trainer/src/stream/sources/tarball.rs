@@ -4,7 +4,7 @@ use std::io::{BufReader, Read};
 
 use flate2::read::MultiGzDecoder;
 
-use super::{Meter, sniff};
+use super::{BytesRead, sniff};
 use crate::data::decode::MAX_FILE_BYTES;
 use crate::stream::feed::{Closed, Feed};
 use crate::stream::item::{Id, Payload};
@@ -14,13 +14,13 @@ const HEAD: usize = 64;
 
 /// Reads the pictures of a tar file, compressed with gzip or not. Members that are no pictures, such as the texts and
 /// labels of WebDataset's samples, are passed over.
-pub fn read(from: impl Read, id: &Id, meter: Meter, feed: &mut Feed) -> Result<(), Closed> {
+pub fn read(from: impl Read, id: &Id, bytes: BytesRead, feed: &mut Feed) -> Result<(), Closed> {
     let mut from = BufReader::with_capacity(1 << 16, from);
     let gzip = std::io::BufRead::fill_buf(&mut from).is_ok_and(|head| head.starts_with(&[0x1F, 0x8B]));
-    if gzip { members(MultiGzDecoder::new(from), id, &meter, feed) } else { members(from, id, &meter, feed) }
+    if gzip { members(MultiGzDecoder::new(from), id, &bytes, feed) } else { members(from, id, &bytes, feed) }
 }
 
-fn members(from: impl Read, id: &Id, meter: &Meter, feed: &mut Feed) -> Result<(), Closed> {
+fn members(from: impl Read, id: &Id, bytes: &BytesRead, feed: &mut Feed) -> Result<(), Closed> {
     let mut archive = tar::Archive::new(from);
     let broken = |feed: &mut Feed, after: &str, error: &dyn std::fmt::Display| {
         let place = if after.is_empty() { String::new() } else { format!(" after {after}") };
@@ -36,7 +36,7 @@ fn members(from: impl Read, id: &Id, meter: &Meter, feed: &mut Feed) -> Result<(
             Ok(entry) => entry,
             Err(error) => return broken(feed, &last, &error),
         };
-        feed.progress(meter.fraction());
+        feed.progress(bytes.fraction());
         let name = entry.path_bytes().into_owned();
         let member = id.member(&name);
         let kind = entry.header().entry_type();

