@@ -117,7 +117,7 @@ export function percent(share) {
 
 /** What kind of picture it is, and how sure the caption is, as a line of text. */
 export function about(caption) {
-  const sure = `${CERTAINTIES[certainty(caption)]}, ${percent(confidence(caption))}.`;
+  const sure = `${CERTAINTIES[certainty(caption)]} (${percent(confidence(caption))} sure).`;
   const kind = KINDS[caption.kind];
   return kind ? `${kind}. ${sure}` : sure;
 }

@@ -53,7 +53,7 @@ describe('the page', () => {
     const [row] = await rowsOf(page);
     assert.equal(row.caption, CAPTIONS.guess.sentence);
     const facts = page.locator('#rows .row-facts');
-    assert.deepEqual(await facts.allTextContents(), Array(2).fill('Photograph. A guess, 31 %.'));
+    assert.deepEqual(await facts.allTextContents(), Array(2).fill('Photograph. A guess (31 % sure).'));
     await page.getByRole('button', { name: 'Edit the caption of cat.jpg' }).click();
     await page.keyboard.type('Chelsea');
     await page.keyboard.press('Enter');
@@ -172,7 +172,7 @@ describe('the extension', () => {
       assert.equal(await status(), `Written: ${told.length}. Not written: ${names.length - told.length}.`);
       for (const [name, { caption, sentence, kind, certainty }] of Object.entries(CAPTIONS)) {
         assert.deepEqual(await row(name).locator('.text').allTextContents(), sentence ? [sentence] : [], name);
-        assert.equal(await row(name).locator('.about').textContent(), `${kind}. ${certainty}, ${percent(caption)}.`, name);
+        assert.equal(await row(name).locator('.about').textContent(), `${kind}. ${certainty} (${percent(caption)} sure).`, name);
         assert.equal(await row(name).locator('.note').textContent(), told.includes(name) ? 'Written by soli where there was no text.' : NOTES[name], name);
         // Offered by hand where there is a text, and it is not there yet.
         assert.equal(await row(name).getByRole('button', { name: /^Use as text/ }).count(), sentence && !told.includes(name) ? 1 : 0, name);
@@ -232,7 +232,7 @@ describe('the extension', () => {
     await keep({ language: 'de' });
     await describePage();
     assert.equal(await status(), 'Geschrieben: 4. Nicht geschrieben: 2.');
-    assert.equal(await row('words').locator('.about').textContent(), 'Foto. Sehr unsicher, 12 %.');
+    assert.equal(await row('words').locator('.about').textContent(), 'Foto. Sehr unsicher (zu 12 % sicher).');
     assert.match(await row('words').locator('.note').textContent(), /^Nicht geschrieben: Für einen Satz ist soli zu unsicher/);
     assert.equal(await row('words').locator('.text').getAttribute('lang'), 'en');
     assert.equal(await row('words').locator('.text').textContent(), CAPTIONS.words.sentence);

@@ -12,6 +12,7 @@ sheet is also printed, a line for each picture and width, to look through it. Ne
 import argparse
 import json
 import pathlib
+import re
 import subprocess
 import tempfile
 
@@ -72,7 +73,7 @@ def below(number, told, widths, font, small, width):
         lines += [(line, small, "#8a3b12") for line in wrapped(told[0]["about"], small, width, 2)]
     else:
         for px, each in zip(widths, told):
-            share = each["about"].split(", ")[-1].rstrip(".").replace(" ", "")
+            share = re.search(r"\d+ %", each["about"]).group().replace(" ", "")
             lines += [(line, font, "black") for line in wrapped(f"{px} px: {each['sentence']} ({share})", font, width, 3)]
     if told[0]["seen"]:
         lines += [(line, small, "#555555") for line in wrapped(f"sees: {told[0]['seen']}", small, width, 2)]

@@ -225,7 +225,7 @@ export function createPanel({ t, language, act }) {
 
   /** What kind of picture it is, as far as the network can tell, and how sure the description is. */
   function aboutOf({ kind, certainty, confidence }) {
-    const sure = `${t(`certainty_${certainty}`)}, ${percent(confidence)}.`;
+    const sure = `${t(`certainty_${certainty}`)} (${t('sureTo', percent(confidence))}).`;
     return kind ? `${t(`kind_${kind}`)}. ${sure}` : sure;
   }
 
