@@ -110,6 +110,7 @@ describe('the extension', () => {
   let chromium;
   let page;
   let pictures;
+  let visits = 0;
   before(async () => {
     site = await fixtureSite();
     chromium = await openWithExtension({ panel: 'open', settings: null, captioner: CAPTIONER });
@@ -145,7 +146,9 @@ describe('the extension', () => {
     await page.route('**/said-*.png', (route) =>
       route.fulfill({ contentType: 'image/png', body: Buffer.from(pictures[names.indexOf(/said-(\w+)\.png/.exec(route.request().url())[1])]) }),
     );
-    await page.goto(`${site.origin}/strict.html`);
+    // Each has an address of its own: the toolbar button is pressed in the tab with that address, and the one before may still close.
+    visits += 1;
+    await page.goto(`${site.origin}/strict.html?${visits}`);
     await page.evaluate(async (names) => {
       document.body.replaceChildren(...names.map((name) => Object.assign(new Image(), { id: name, src: `/said-${name}.png` })));
       await Promise.all([...document.images].map((image) => image.decode()));
