@@ -552,7 +552,7 @@ describe('with the permission for the other host', () => {
   });
 
   test('a site that is described always needs no click', async () => {
-    await chromium.worker.evaluate(() => chrome.storage.local.set({ settings: { sites: ['localhost'] } }));
+    await chromium.worker.evaluate(() => chrome.storage.local.set({ settings: { tell: 'words', sites: ['localhost'] } }));
     const page = await chromium.context.newPage();
     await chromium.worker.evaluate(async () => {
       while ((await chrome.scripting.getRegisteredContentScripts()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
