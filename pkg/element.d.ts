@@ -1,4 +1,4 @@
-import type { Caption, Captioner } from './index.js';
+import type { Caption, Captioner, Tell } from './index.js';
 
 /**
  * Writes the missing `alt` of the pictures inside it, and marks each with `data-soli="alt"`, as soli's browser extension
@@ -13,6 +13,8 @@ export class SoliCaptionElement extends HTMLElement {
   weights: string | null;
   /** Confidence below which the text starts with "May show: "; 0 to 1. */
   threshold: number;
+  /** What is written at all: 'guesses' unless the attribute says otherwise. */
+  tell: Tell;
   /** A captioner to use instead of `weights`; the page keeps it and disposes of it. */
   captioner: Captioner | null;
 }
@@ -20,6 +22,8 @@ export class SoliCaptionElement extends HTMLElement {
 export interface SoliCaptionEventMap {
   /** A text was written. */
   'soli-caption': CustomEvent<{ image: HTMLImageElement; caption: Caption; alt: string }>;
+  /** Nothing was written, by the choice in `tell`; `text` is what could have been, '' where there is nothing to tell. */
+  'soli-untold': CustomEvent<{ image: HTMLImageElement; caption: Caption; text: string }>;
   /** No text could be written: a `SoliError`, usually. */
   'soli-error': CustomEvent<{ image: HTMLImageElement; error: Error }>;
 }

@@ -11,7 +11,7 @@ import { Writer } from './mark.js';
 import { SerialQueue } from './queue.js';
 import { sharedCaptioner } from './shared-captioner.js';
 import { readPixels } from './source.js';
-import { UNSURE_BELOW, sentence } from './wording.js';
+import { TELLINGS, UNSURE_BELOW, sentence } from './wording.js';
 
 const NAME = 'soli-caption';
 
@@ -73,6 +73,16 @@ export class SoliCaptionElement extends Base {
 
   set threshold(threshold) {
     this.setAttribute('threshold', threshold);
+  }
+
+  /** What is written at all. As in the extension, single words only for those who ask for them. */
+  get tell() {
+    const given = this.getAttribute('tell');
+    return TELLINGS.includes(given) ? given : 'guesses';
+  }
+
+  set tell(tell) {
+    this.setAttribute('tell', tell);
   }
 
   connectedCallback() {
@@ -200,8 +210,13 @@ export class SoliCaptionElement extends Base {
         return;
       }
       work.state = 'done';
-      const text = caption && sentence(caption, { threshold: this.threshold });
-      if (!text) return;
+      if (!caption) return;
+      const { threshold, tell } = this;
+      const text = sentence(caption, { threshold, tell });
+      if (!text) {
+        this.#tell('soli-untold', { image, caption, text: sentence(caption, { threshold }) });
+        return;
+      }
       writer.write(image, text);
       this.#tell('soli-caption', { image, caption, alt: text });
     } catch (error) {

@@ -228,6 +228,17 @@ export const UNSURE_BELOW: number;
 /** How far a caption can be trusted, 0 to 1: its `confidence`, or without one the mean probability of its tokens. */
 export function confidence(caption: Pick<Caption, 'score'> & Partial<Pick<Caption, 'confidence'>>): number;
 
+/** How a caption can be told; without one of its own (weights that were not calibrated) by its `confidence`, and never 'no'. */
+export function certainty(
+  caption: Pick<Caption, 'score'> & Partial<Pick<Caption, 'confidence' | 'certainty'>>,
+): 'likely' | 'unsure' | 'no';
+
+/**
+ * What somebody may choose to be told: only what is likely to be right; guesses too; single words too, where no sentence
+ * can be told.
+ */
+export type Tell = 'sure' | 'guesses' | 'words';
+
 /**
  * The words for things that a picture shows, the surest first: those of at least a quarter, six at most; none from weights
  * that do not look for words.
@@ -235,11 +246,13 @@ export function confidence(caption: Pick<Caption, 'score'> & Partial<Pick<Captio
 export function wordsSeen(caption: Partial<Pick<Caption, 'words'>> | null): { word: string; probability: number }[];
 
 /**
- * A caption as an English sentence: "A dog runs.", "May show: a dog runs." below the threshold (a confidence), "Perhaps: dog,
- * grass." (the words seen) where more than three of four captions are wrong, "Looks like a page of text." of what is no
- * photograph; '' if there is nothing to tell.
+ * A caption as an English sentence: "A dog runs.", "May show: a dog runs." of a guess, "Perhaps: dog, grass." (the words seen)
+ * where more than three of four captions are wrong, "Looks like a page of text." of what is no photograph; '' if there is
+ * nothing to tell. `threshold`: the confidence below which it is a guess, 0.5 by default. `tell`: what is told at all,
+ * everything ('words') by default.
+ * @throws {SoliError} `invalid-options`
  */
 export function sentence(
-  caption: Pick<Caption, 'text' | 'score'> & Partial<Pick<Caption, 'confidence' | 'kind' | 'words'>>,
-  options?: { threshold?: number },
+  caption: Pick<Caption, 'text' | 'score'> & Partial<Pick<Caption, 'confidence' | 'certainty' | 'kind' | 'words'>>,
+  options?: { threshold?: number; tell?: Tell },
 ): string;

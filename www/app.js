@@ -35,11 +35,14 @@ const device = $('device');
 const view = createView({
   ...buttons,
   caption,
+  certaintyText: $('certainty'),
   confidenceText: $('confidence'),
   device,
   deviceChoice: $('device-choice'),
   facts: $('facts'),
   hint: $('hint'),
+  kindFact: $('kind-fact'),
+  kindText: $('kind'),
   loading: $('loading'),
   meter: $('meter'),
   notice,
@@ -286,7 +289,9 @@ const speaker = createSpeaker({
   onTrouble: () => notify(NOTICES.noVoice),
 });
 buttons.speak.hidden = !speaker.available;
-buttons.speak.addEventListener('click', () => (speaker.speaking ? speaker.stop() : speaker.speak(words())));
+/** Read aloud is what stands there, also where it only says that there are no words. */
+const spoken = () => (live || !pictures.selected ? caption.textContent : captionOf(pictures.selected));
+buttons.speak.addEventListener('click', () => (speaker.speaking ? speaker.stop() : speaker.speak(spoken())));
 
 // The start.
 

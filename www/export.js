@@ -1,5 +1,5 @@
 /** The captions as files and texts. */
-import { confidence } from './pkg/index.js';
+import { certainty, confidence } from './pkg/index.js';
 import { textOf, wordsSeen } from './wording.js';
 
 /** What is told of a picture, by the names of the columns. */
@@ -12,6 +12,8 @@ function record(picture) {
     edited: text !== null,
     score: caption?.score ?? null,
     confidence: caption ? confidence(caption) : null,
+    certainty: caption ? certainty(caption) : null,
+    kind: caption?.kind ?? null,
     state,
     error: error?.code ?? error?.message ?? '',
     words: wordsSeen(caption),

@@ -1,5 +1,6 @@
 /** The pictures as a list that fills in: one row each, with what can be done about it. */
 import { editText, focusAgain } from './editor.js';
+import { about } from './pkg/wording.js';
 import { STATES, captionOf, progress, sees, textOf, trouble } from './wording.js';
 
 /**
@@ -66,8 +67,9 @@ function createRow(picture, pictures, onCopy) {
   const name = Object.assign(document.createElement('p'), { className: 'row-name', textContent: picture.name });
   const words = Object.assign(document.createElement('p'), { className: 'row-caption' });
   const text = Object.assign(document.createElement('div'), { className: 'row-text' });
+  const facts = Object.assign(document.createElement('p'), { className: 'row-facts' });
   const seen = Object.assign(document.createElement('p'), { className: 'row-sees' });
-  text.append(name, words, seen);
+  text.append(name, words, facts, seen);
 
   const of = `of ${picture.name}`;
   const buttons = {
@@ -94,6 +96,9 @@ function createRow(picture, pictures, onCopy) {
       element.dataset.state = state;
       if (state === 'done') words.textContent = captionOf(picture);
       else words.textContent = state === 'failed' ? trouble(picture.error, picture.name) : STATES[state];
+      // The machine's confidence says nothing about a person's words.
+      facts.textContent = state === 'done' && picture.text === null ? about(picture.caption) : '';
+      facts.hidden = facts.textContent === '';
       seen.textContent = state === 'done' ? sees(picture.caption) : '';
       seen.hidden = seen.textContent === '';
       const focused = document.activeElement;

@@ -1,5 +1,6 @@
 /** What the page shows of the picture (or camera) that is looked at. Nothing here knows how a caption is made. */
-import { confidence, sentence } from './pkg/index.js';
+import { certainty, confidence, sentence } from './pkg/index.js';
+import { CERTAINTIES, KINDS } from './pkg/wording.js';
 import { QUESTION, STATES, captionOf, loadingProgress, milliseconds, percent, sees, trouble } from './wording.js';
 
 /**
@@ -8,7 +9,8 @@ import { QUESTION, STATES, captionOf, loadingProgress, milliseconds, percent, se
  *   notice: HTMLElement, noticeText: HTMLElement, noticeAct: HTMLButtonElement,
  *   stage: HTMLElement, hint: HTMLElement, picture: HTMLImageElement, seen: HTMLCanvasElement, viewfinder: HTMLVideoElement,
  *   result: HTMLElement, caption: HTMLElement, seenWords: HTMLElement,
- *   facts: HTMLElement, meter: HTMLMeterElement, confidenceText: HTMLElement, time: HTMLElement,
+ *   facts: HTMLElement, kindFact: HTMLElement, kindText: HTMLElement, meter: HTMLMeterElement, confidenceText: HTMLElement,
+ *   certaintyText: HTMLElement, time: HTMLElement,
  *   resultActions: HTMLElement, edit: HTMLButtonElement, retry: HTMLButtonElement,
  *   loading: HTMLElement, progress: HTMLProgressElement, progressName: HTMLElement,
  *   camera: HTMLButtonElement, shoot: HTMLButtonElement, device: HTMLSelectElement, deviceChoice: HTMLElement,
@@ -28,8 +30,11 @@ export function createView({
   caption,
   seenWords,
   facts,
+  kindFact,
+  kindText,
   meter,
   confidenceText,
+  certaintyText,
   time,
   resultActions,
   edit,
@@ -65,6 +70,9 @@ export function createView({
   function showFacts(given) {
     seenWords.textContent = sees(given);
     seenWords.hidden = seenWords.textContent === '';
+    kindText.textContent = KINDS[given.kind] ?? '';
+    kindFact.hidden = !given.kind;
+    certaintyText.textContent = `(${CERTAINTIES[certainty(given)].toLowerCase()})`;
     const share = confidence(given);
     meter.value = share;
     confidenceText.textContent = percent(share);

@@ -1,7 +1,8 @@
 /** Everything that the page says that is more than a label: what happened, and what to do, in the words of who reads it. */
 import { sentence, wordsSeen } from './pkg/index.js';
+import { percent } from './pkg/wording.js';
 
-export { wordsSeen };
+export { percent, wordsSeen };
 
 /** What stands for a picture at last: a person's words, or the machine's as a sentence; '' if there are none. */
 export function textOf({ text, caption }) {
@@ -14,11 +15,7 @@ export function captionOf(picture) {
   return textOf(picture) || 'No words came to mind for this picture.';
 }
 
-export function percent(share) {
-  return `${Math.round(share * 100)} %`;
-}
-
-/** The same as a line of text; '' if there are none. */
+/** The words that are seen as a line of text; '' if there are none. */
 export function sees(caption) {
   const words = wordsSeen(caption).map(({ word, probability }) => `${word} ${percent(probability)}`);
   return words.length > 0 ? `Sees: ${words.join(', ')}` : '';

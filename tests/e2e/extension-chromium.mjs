@@ -1,5 +1,5 @@
 /** Chromium with the extension in it, and what a user does to it. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -19,10 +19,16 @@ const ARGUMENTS = [
   '--enable-unsafe-extension-debugging',
 ];
 
-/** @param {Omit<Parameters<typeof build>[0], 'browser' | 'out'>} [variant] */
-export async function openWithExtension(variant = {}) {
+/**
+ * @param {Omit<Parameters<typeof build>[0], 'browser' | 'out'> & { settings?: object | null, captioner?: string }} [variant]
+ *   `settings`: those that are kept already; null: none. Most tests ask how texts are written, and not of which pictures a
+ *   network is sure, which is another thing with each set of weights: so everything is. `captioner`: the source of a module in
+ *   the place of the package's captioner.js.
+ */
+export async function openWithExtension({ settings = { tell: 'words' }, captioner, ...variant } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'soli-extension-'));
   const out = await build({ browser: 'chromium', out: join(folder, 'unpacked'), ...variant });
+  if (captioner) await writeFile(join(out, 'pkg', 'captioner.js'), captioner);
   const context = await chromium.launchPersistentContext(join(folder, 'profile'), {
     executablePath: process.env.SOLI_CHROMIUM ?? '/usr/bin/chromium',
     headless: false, // its own headless mode has no extensions; --headless=new has
@@ -32,6 +38,7 @@ export async function openWithExtension(variant = {}) {
   context.setDefaultTimeout(3 * PATIENCE);
   const worker = context.serviceWorkers()[0] ?? (await context.waitForEvent('serviceworker'));
   const id = new URL(worker.url()).host;
+  if (settings) await worker.evaluate((settings) => chrome.storage.local.set({ settings }), settings);
   const session = await context.browser().newBrowserCDPSession();
 
   return {

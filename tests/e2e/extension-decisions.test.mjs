@@ -5,8 +5,9 @@ import { describe, test } from 'node:test';
 import { isFileName, judge, LEAST_SIDE, LONGEST_RATIO } from '../../pkg/eligibility.js';
 import { NearestFirst } from '../../extension/src/content/queue.js';
 import { isSaving } from '../../extension/src/engine/power.js';
-import { UNSURE_BELOW } from '../../pkg/index.js';
-import { checked, DEFAULTS, hostOf } from '../../extension/src/shared/settings.js';
+import { sentence } from '../../pkg/index.js';
+import { CERTAINTIES, KINDS, TELLINGS as PACKAGES } from '../../pkg/wording.js';
+import { checked, DEFAULTS, hostOf, TELLINGS } from '../../extension/src/shared/settings.js';
 import { description } from '../../extension/src/content/wording.js';
 import { LANGUAGES, translator } from '../../extension/src/shared/words.js';
 
@@ -186,29 +187,64 @@ describe('at which moments', () => {
 });
 
 describe('in which words', () => {
-  const settings = { threshold: 0.5, announce: false };
-  test('sure: a sentence; unsure: a guess', () => {
-    assert.equal(description({ text: 'a dog runs', score: Math.log(0.5) }, settings), 'A dog runs.');
-    assert.equal(description({ text: 'a dog runs', score: Math.log(0.49) }, settings), 'May show: a dog runs.');
+  const words = [{ word: 'dog', probability: 0.6 }, { word: 'grass', probability: 0.4 }];
+  const of = (more) => ({ text: 'a dog runs', score: -1, kind: 'photograph', words, ...more });
+  const captions = {
+    likely: of({ confidence: 0.6, certainty: 'likely' }),
+    unsure: of({ confidence: 0.3, certainty: 'unsure' }),
+    no: of({ confidence: 0.1, certainty: 'no' }),
+    nothing: of({ confidence: 0.1, certainty: 'no', words: [] }),
+    named: of({ text: 'a page of text', confidence: 0.99, certainty: 'likely', kind: 'text', words: [] }),
+    uncalibrated: of({ confidence: null, certainty: null, kind: null }),
+  };
+  const texts = {
+    likely: 'A dog runs.',
+    unsure: 'May show: a dog runs.',
+    no: 'Perhaps: dog, grass.',
+    nothing: '',
+    named: 'Looks like a page of text.',
+    uncalibrated: 'May show: a dog runs.',
+  };
+  /** Why each is not written, by what somebody chose. */
+  const untold = {
+    sure: { likely: null, unsure: 'unsure', no: 'no', nothing: 'nothing', named: null, uncalibrated: 'unsure' },
+    guesses: { likely: null, unsure: null, no: 'no', nothing: 'nothing', named: null, uncalibrated: null },
+    words: { likely: null, unsure: null, no: null, nothing: 'nothing', named: null, uncalibrated: null },
+  };
+
+  for (const tell of TELLINGS) {
+    test(`${tell}: what is written, and why the others are not`, () => {
+      const of = (name) => description(captions[name], { tell, announce: false });
+      const names = Object.keys(captions);
+      assert.deepEqual(Object.fromEntries(names.map((name) => [name, of(name).untold])), untold[tell]);
+      assert.deepEqual(Object.fromEntries(names.map((name) => [name, of(name).text])), texts, 'shown whatever is written');
+      for (const name of names) assert.equal(of(name).written, texts[name]);
+    });
+  }
+  test('marked as machine-made, but nothing is not', () => {
+    const announced = (name) => description(captions[name], { tell: 'words', announce: true }).written;
+    assert.equal(announced('no'), 'Perhaps: dog, grass. (Automatic description)');
+    assert.equal(announced('nothing'), '');
   });
-  test('the ends of the threshold: never and always', () => {
-    assert.equal(description({ text: 'a dog', score: -30 }, { ...settings, threshold: 0 }), 'A dog.');
-    assert.equal(description({ text: 'a dog', score: -1e-9 }, { ...settings, threshold: 1 }), 'May show: a dog.');
-  });
-  test('marked as machine-made', () => {
-    assert.match(description({ text: 'a dog', score: 0 }, { ...settings, announce: true }), /\(Automatic description\)$/);
+  test('what cannot be chosen is refused', () => {
+    assert.throws(() => sentence(captions.likely, { tell: 'all' }), { code: 'invalid-options' });
   });
 });
 
 describe('settings', () => {
   test('what makes no sense falls back to its default', () => {
-    for (const damaged of [undefined, null, 5, 'x', [], { language: 7, threshold: 'high', fileNames: 1, sites: 'a' }]) {
+    for (const damaged of [undefined, null, 5, 'x', [], { language: 7, tell: 'all', threshold: 'high', fileNames: 1, sites: 'a' }]) {
       assert.deepEqual(checked(damaged), DEFAULTS);
     }
-    assert.equal(checked({ threshold: 7 }).threshold, 1);
     assert.deepEqual(checked({ sites: ['a.example', 'a.example', 'not a host', 5, '*'] }).sites, ['a.example']);
   });
-  test('the threshold begins as the package’s', () => assert.equal(DEFAULTS.threshold, UNSURE_BELOW));
+  test('what can be chosen is what the package tells', () => assert.deepEqual(TELLINGS, PACKAGES));
+  test('a confidence that an earlier version kept becomes the nearest choice, once', () => {
+    for (const [threshold, tell] of [[0, 'words'], [0.2, 'words'], [0.25, 'guesses'], [0.5, 'guesses'], [0.7, 'guesses'], [0.75, 'sure'], [1, 'sure']]) {
+      assert.deepEqual(checked({ threshold, announce: false }), { ...DEFAULTS, tell, announce: false }, String(threshold));
+    }
+    assert.equal(checked({ threshold: 1, tell: 'words' }).tell, 'words', 'a choice is not overruled');
+  });
   test('hosts', () => {
     for (const [text, host] of [
       ['example.org', 'example.org'], [' https://Example.org/path?x ', 'example.org'], ['http://localhost:8080', 'localhost'],
@@ -249,6 +285,16 @@ describe('languages', () => {
       }
     }
     assert.ok(asked > 40, 'the search finds them');
+  });
+
+  test('the panel says of every kind, certainty and choice what the page says', async () => {
+    const english = await read('en');
+    const said = (start) =>
+      Object.fromEntries(Object.entries(english).filter(([key]) => key.startsWith(start)).map(([key, { message }]) => [key.slice(start.length), message]));
+    assert.deepEqual(said('kind_'), KINDS);
+    assert.deepEqual(said('certainty_'), CERTAINTIES);
+    assert.deepEqual(Object.keys(said('untold_')).sort(), ['no', 'nothing', 'unsure']);
+    for (const tell of TELLINGS) assert.ok(english[`tell_${tell}`] && english[`tell_${tell}Hint`], tell);
   });
 
   test('values take their places', () => {

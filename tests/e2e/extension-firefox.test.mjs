@@ -82,6 +82,16 @@ describe('the extension in Firefox', () => {
     throw new Error(`the panel has no button "${name}"`);
   };
 
+  /** Of which pictures a network is sure differs with its weights; what is tested here is how texts are written, so all are. */
+  test('the options take the choice that everything is written', async () => {
+    const host = await inBrowser((id) => WebExtensionPolicy.getByID(id).mozExtensionHostname, ADDON);
+    await driver.get(`moz-extension://${host}/options/options.html`);
+    await driver.wait(until.elementLocated(By.css('#tell-guesses:checked')), PATIENCE);
+    await driver.findElement(By.id('tell-words')).click();
+    await driver.navigate().refresh();
+    await driver.wait(until.elementLocated(By.css('#tell-words:checked')), PATIENCE);
+  });
+
   test('texts are written where the attribute is missing, and marked; nothing else is touched', async () => {
     await driver.get(`${site.origin}/page.html`);
     [before_, untouched] = [await driver.executeScript(pictures), await driver.executeScript(wholeDom)];

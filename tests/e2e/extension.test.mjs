@@ -425,26 +425,41 @@ describe('the extension in Chromium', () => {
       await narrow.close();
     });
 
+    test('options: what is written begins with guesses, and is the nearest choice to what an earlier version kept', async () => {
+      for (const [kept, chosen] of [[{}, 'guesses'], [{ threshold: 0.5 }, 'guesses'], [{ threshold: 0.95 }, 'sure'], [{ threshold: 0 }, 'words']]) {
+        await chromium.worker.evaluate((settings) => chrome.storage.local.set({ settings }), kept);
+        await page.reload();
+        await page.waitForFunction(() => document.title === 'soli: options');
+        await page.waitForSelector('#tell :checked');
+        assert.deepEqual(await page.locator('#tell :checked').evaluateAll((all) => all.map(({ value }) => value)), [chosen]);
+      }
+      assert.equal(await page.getByRole('group', { name: 'What soli writes' }).getByRole('radio').count(), 3);
+    });
+
     test('options: changes are kept, by keyboard', async () => {
-      await page.focus('#threshold');
-      for (let i = 0; i < 4; i += 1) await page.keyboard.press('ArrowRight');
+      await chromium.worker.evaluate(() => chrome.storage.local.remove('settings'));
+      await page.reload();
+      await page.waitForSelector('#tell-guesses:checked');
+      await page.focus('#tell-guesses');
+      await page.keyboard.press('ArrowDown');
       await page.keyboard.press('Tab');
       await page.keyboard.press('Space');
       await page.keyboard.press('Tab');
       await page.keyboard.press('Space');
       await page.waitForFunction(async () => (await chrome.storage.local.get('settings')).settings?.fileNames === true);
-      const { threshold, announce, fileNames } = (await chromium.context.newPage().then(async (other) => {
+      const seen = await chromium.context.newPage().then(async (other) => {
         await other.goto(chromium.address('options/options.html'));
+        await other.waitForSelector('#tell :checked');
         await other.waitForFunction(() => document.title === 'soli: options');
         const seen = await other.evaluate(() => ({
-          threshold: document.getElementById('threshold').value,
+          tell: document.querySelector('#tell :checked').value,
           announce: document.getElementById('announce').checked,
           fileNames: document.getElementById('file-names').checked,
         }));
         await other.close();
         return seen;
-      }));
-      assert.deepEqual({ threshold, announce, fileNames }, { threshold: '70', announce: false, fileNames: true });
+      });
+      assert.deepEqual(seen, { tell: 'words', announce: false, fileNames: true });
     });
 
     test('options: an address that is none is told', async () => {
@@ -537,7 +552,7 @@ describe('with the permission for the other host', () => {
   });
 
   test('a site that is described always needs no click', async () => {
-    await chromium.worker.evaluate(() => chrome.storage.local.set({ settings: { sites: ['localhost'] } }));
+    await chromium.worker.evaluate(() => chrome.storage.local.set({ settings: { tell: 'words', sites: ['localhost'] } }));
     const page = await chromium.context.newPage();
     await chromium.worker.evaluate(async () => {
       while ((await chrome.scripting.getRegisteredContentScripts()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50));

@@ -114,9 +114,9 @@ describe('the list', () => {
     const csv = await saved('#export-csv');
     assert.equal(csv.name, 'captions.csv');
     const [head, first, second] = csv.text.replace('\ufeff', '').split('\r\n');
-    assert.equal(head, 'file,caption,machine_caption,edited,score,confidence,state,error,words');
+    assert.equal(head, 'file,caption,machine_caption,edited,score,confidence,certainty,kind,state,error,words');
     assert.ok(first.startsWith('cat.jpg,"Chelsea, ""the"" cat",'), first);
-    assert.equal(second, 'notes.jpg,,,false,,,failed,decode-failed,');
+    assert.equal(second, 'notes.jpg,,,false,,,,,failed,decode-failed,');
   });
 
   test('another picture ends the editing of the one before; a second Edit is no second form', async () => {

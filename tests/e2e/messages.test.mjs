@@ -9,10 +9,10 @@ import { describe, test } from 'node:test';
 const WWW = new URL('../../www/', import.meta.url);
 const PKG = new URL('../../pkg/', import.meta.url);
 
-/** www/wording.js with the package's sentence(), which the page finds under another address. */
+/** www/wording.js with the package's words, which the page finds under another address. */
 async function wording() {
   const text = await readFile(new URL('wording.js', WWW), 'utf8');
-  const resolved = text.replace("'./pkg/index.js'", JSON.stringify(new URL('wording.js', PKG).href));
+  const resolved = text.replaceAll(/'\.\/pkg\/(index|wording)\.js'/g, JSON.stringify(new URL('wording.js', PKG).href));
   return import(`data:text/javascript,${encodeURIComponent(resolved)}`);
 }
 const words = await wording();

@@ -36,6 +36,7 @@ describe('the package', () => {
       'Captioner',
       'SoliError',
       'UNSURE_BELOW',
+      'certainty',
       'confidence',
       'sentence',
       'wordsSeen',
@@ -548,9 +549,28 @@ describe('the package', () => {
     ]);
   });
 
+  test('what somebody chose not to be told is no sentence, and another choice is none', async () => {
+    const [told, refused] = await page.evaluate(async () => {
+      const { sentence } = soliModule;
+      const words = [{ word: 'dog', probability: 0.6 }];
+      const told = ['likely', 'unsure', 'no'].map((certainty) => {
+        // The captioner's own word counts, whatever somebody makes of the number.
+        const caption = { text: 'a dog runs', score: -1, confidence: 0.45, certainty, words };
+        return ['sure', 'guesses', 'words'].map((tell) => sentence(caption, { tell }));
+      });
+      return [told, await window.failure(Promise.resolve().then(() => sentence({ text: 'a dog', score: 0 }, { tell: 'all' })))];
+    });
+    assert.deepEqual(told, [
+      ['A dog runs.', 'A dog runs.', 'A dog runs.'],
+      ['', 'May show: a dog runs.', 'May show: a dog runs.'],
+      ['', '', 'Perhaps: dog.'],
+    ]);
+    assert.equal(refused.code, 'invalid-options');
+  });
+
   test('a sentence says when it is a guess', async () => {
     const worded = await page.evaluate(() => {
-      const { sentence, confidence } = soliModule;
+      const { sentence, confidence, certainty } = soliModule;
       return [
         sentence({ text: 'a dog runs', score: -3 }),
         sentence({ text: 'a dog runs', score: -0.1 }),
@@ -561,6 +581,7 @@ describe('the package', () => {
         confidence({ score: Math.log(0.5) }),
         confidence({ score: 0, confidence: 0.25 }),
         sentence({ text: 'a man in a orange shirt on an unicycle with a unusual hat and an dog waits a hour', score: 0 }),
+        [{ score: -0.1 }, { score: -3, confidence: null, certainty: null }, { score: -3, confidence: 0.2 }].map((caption) => certainty(caption)),
       ];
     });
     assert.deepEqual(worded.slice(0, 4), ['May show: a dog runs.', 'A dog runs.', 'May show: a dog runs.', '']);
@@ -569,6 +590,7 @@ describe('the package', () => {
     assert.ok(Math.abs(worded[6] - 0.5) < 1e-12);
     assert.equal(worded[7], 0.25);
     assert.equal(worded[8], 'A man in an orange shirt on a unicycle with an unusual hat and a dog waits an hour.');
+    assert.deepEqual(worded[9], ['likely', 'unsure', 'no'], 'without a measured confidence nothing is known to be wrong');
   });
 
   describe('weights', () => {

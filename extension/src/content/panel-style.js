@@ -49,7 +49,7 @@ li { display: flex; gap: 12px; }
 .thumbnail { flex: none; width: 48px; height: 48px; border-radius: 6px; background: var(--well); }
 .words { display: grid; gap: 4px; min-width: 0; }
 .text { font: 16px/1.35 Charter, Georgia, serif; overflow-wrap: anywhere; }
-.note, .seen { color: var(--soft); font-size: 12px; }
+.about, .note, .seen { color: var(--soft); font-size: 12px; }
 .actions, footer { display: flex; flex-wrap: wrap; gap: 6px; }
 footer { padding-top: 12px; border-top: 1px solid var(--line); }
 button {

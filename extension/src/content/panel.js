@@ -8,6 +8,7 @@ import { PANEL_MARK, keepOnTop } from './panel-place.js';
 import { applyStyle } from './panel-style.js';
 import { canSpeak, hush, speak } from './speech.js';
 import { CAPTION_LANGUAGE } from '../../../pkg/mark.js';
+import { percent } from '../../../pkg/wording.js';
 
 /** Why a description is offered instead of written; all others are offered because they were asked for. */
 const NOTES = new Set(['functional', 'draft', 'poster', 'canvas', 'background']);
@@ -133,7 +134,7 @@ export function createPanel({ t, language, act }) {
     // A button that vanishes under somebody's finger must not throw them back to the start of the page.
     if (focused?.hidden) title.focus({ preventScroll: true });
     showHosts(of('blocked'));
-    showRows(of('written', 'offered', 'failed'), pictureOf);
+    showRows(of('written', 'offered', 'untold', 'failed'), pictureOf);
     announce(summary(items, { ahead, paused, searching }));
   }
 
@@ -144,11 +145,13 @@ export function createPanel({ t, language, act }) {
     if (purpose === 'picture') {
       const asked = items.findLast((item) => item.asked);
       if (asked?.text) return asked.text;
+      if (asked?.state === 'untold') return noteOf(asked);
     }
     if (items.length === 0) return t('nothing');
     return [
       t('countWritten', count('written')),
       count('offered') ? t('countOffered', count('offered')) : '',
+      count('untold') ? t('countUntold', count('untold')) : '',
       count('blocked') ? t('countBlocked', count('blocked')) : '',
       count('failed') ? t('countFailed', count('failed')) : '',
     ]
@@ -185,7 +188,8 @@ export function createPanel({ t, language, act }) {
     if (item.state === 'failed') {
       words.append(make('p', { textContent: t(FAILURES[item.code] ?? 'failed', item.code) }));
     } else {
-      words.append(make('p', { className: 'text', textContent: item.text, lang: CAPTION_LANGUAGE }));
+      if (item.text) words.append(make('p', { className: 'text', textContent: item.text, lang: CAPTION_LANGUAGE }));
+      words.append(make('p', { className: 'about', textContent: aboutOf(item) }));
       if (item.seen?.length > 0) words.append(seenIn(item.seen));
       words.append(make('p', { className: 'note', textContent: noteOf(item) }));
     }
@@ -201,10 +205,10 @@ export function createPanel({ t, language, act }) {
           announce(t(done ? 'copied' : 'notCopied'));
         }, named('copy')),
       );
-      if (item.state === 'offered' && item.writable) {
+      if (['offered', 'untold'].includes(item.state) && item.writable) {
         actions.append(button(t('use'), () => act('use', item), named('use')));
       }
-    } else {
+    } else if (item.state === 'failed') {
       actions.append(button(t('retry'), () => act('retry', item)));
     }
     actions.append(button(t('show'), () => act('show', item), named('show')));
@@ -214,13 +218,20 @@ export function createPanel({ t, language, act }) {
   /** The single words that the network sees, which are English whatever the panel speaks. */
   function seenIn(seen) {
     const line = make('p', { className: 'seen', textContent: `${t('seen')} ` });
-    const words = seen.map(({ word, probability }) => `${word} ${Math.round(probability * 100)} %`);
+    const words = seen.map(({ word, probability }) => `${word} ${percent(probability)}`);
     line.append(make('span', { textContent: words.join(', '), lang: CAPTION_LANGUAGE }));
     return line;
   }
 
-  function noteOf({ state, reason }) {
+  /** What kind of picture it is, as far as the network can tell, and how sure the description is. */
+  function aboutOf({ kind, certainty, confidence }) {
+    const sure = `${t(`certainty_${certainty}`)} (${t('sureTo', percent(confidence))}).`;
+    return kind ? `${t(`kind_${kind}`)}. ${sure}` : sure;
+  }
+
+  function noteOf({ state, reason, untold }) {
     if (state === 'written') return t('noteWritten');
+    if (state === 'untold') return t(`untold_${untold}`);
     if (NOTES.has(reason)) return t(`note_${reason}`);
     return t('note_asked');
   }

@@ -9,7 +9,6 @@ import { NearestFirst } from './queue.js';
 import { watch } from './watch.js';
 import { description } from './wording.js';
 import { Writer } from '../../../pkg/mark.js';
-import { wordsSeen } from '../../../pkg/wording.js';
 
 /** How long a page waits before it asks again whether the battery allows work. */
 const BATTERY_PAUSE = 60_000;
@@ -169,11 +168,10 @@ export function start() {
       item.code = 'no-words';
       return;
     }
-    item.text = description(caption, { ...settings, announce: false });
-    item.written = description(caption, settings);
-    item.seen = wordsSeen(caption);
+    Object.assign(item, description(caption, settings));
     restless.delete(item.element);
-    item.state = item.verdict === 'write' && !stale ? 'written' : 'offered';
+    if (item.verdict !== 'write' || stale) item.state = item.text ? 'offered' : 'untold';
+    else item.state = item.untold ? 'untold' : 'written';
     if (item.state === 'written') writer.write(item.element, item.written);
   }
 
@@ -259,12 +257,12 @@ export function start() {
   function tell() {
     clearTimeout(telling);
     telling = null;
-    // Of those that wait, which may be very many, only the number.
+    // Of those that wait, which may be very many, only the number; and no addresses, which may be whole pictures.
     const list = [];
     let ahead = 0;
-    for (const { id, state, reason, text, seen, code, url, asked, writable } of items.values()) {
-      if (state === 'waiting' || state === 'working') ahead += 1;
-      else list.push({ id, frame: FRAME, state, reason, text, seen, code, url, asked, writable });
+    for (const { element, address, verdict, written, ...item } of items.values()) {
+      if (item.state === 'waiting' || item.state === 'working') ahead += 1;
+      else list.push({ ...item, frame: FRAME });
     }
     const searching = watcher?.looking === true;
     const paused = pausedUntil > Date.now() ? 'battery' : null;

@@ -1,11 +1,22 @@
 /** How a caption becomes a description. Captions are English whatever the interface speaks, so these words are too. */
-import { sentence } from '../../../pkg/wording.js';
+import { certainty, confidence, sentence, wordsSeen } from '../../../pkg/wording.js';
 
 /**
- * @param {{ text: string, score: number }} caption as the package gives it
- * @param {{ threshold: number, announce: boolean }} settings
+ * @param {import('../../../pkg/index.js').Caption} caption
+ * @param {{ tell: string, announce: boolean }} settings
+ * @returns `text`: what is shown and read aloud; `written`: what becomes the picture's text; `untold`: why the settings leave
+ *   it unwritten, null if they do not; and what the panel explains it with
  */
-export function description(caption, { threshold, announce }) {
-  const text = sentence(caption, { threshold });
-  return announce ? `${text} (Automatic description)` : text;
+export function description(caption, { tell, announce }) {
+  const text = sentence(caption);
+  const sure = certainty(caption);
+  return {
+    text,
+    written: announce && text ? `${text} (Automatic description)` : text,
+    untold: sentence(caption, { tell }) ? null : text ? sure : 'nothing',
+    kind: caption.kind ?? null,
+    certainty: sure,
+    confidence: confidence(caption),
+    seen: wordsSeen(caption),
+  };
 }

@@ -13,8 +13,7 @@ async function show() {
   translatePage(t, language);
   document.title = t('optionsTitle');
   showLanguages(settings.language);
-  element('threshold').value = Math.round(settings.threshold * 100);
-  showThreshold();
+  element(`tell-${settings.tell}`).checked = true;
   element('announce').checked = settings.announce;
   element('file-names').checked = settings.fileNames;
   const { origins = [] } = await api.permissions.getAll();
@@ -28,10 +27,6 @@ function showLanguages(current) {
     ...Object.entries(choices).map(([value, name]) => new Option(name, value, false, value === current)),
   );
   for (const option of element('language').options) if (option.value !== 'auto') option.lang = option.value;
-}
-
-function showThreshold() {
-  element('threshold-value').textContent = `${element('threshold').value} %`;
 }
 
 function showList(list, entries, nothing, remove) {
@@ -75,8 +70,7 @@ element('language').addEventListener('change', async ({ target }) => {
   await changeSettings({ language: target.value });
   await show();
 });
-element('threshold').addEventListener('input', showThreshold);
-element('threshold').addEventListener('change', ({ target }) => changeSettings({ threshold: Number(target.value) / 100 }));
+element('tell').addEventListener('change', ({ target }) => changeSettings({ tell: target.value }));
 element('announce').addEventListener('change', ({ target }) => changeSettings({ announce: target.checked }));
 element('file-names').addEventListener('change', ({ target }) => changeSettings({ fileNames: target.checked }));
 element('add').addEventListener('submit', async (event) => {

@@ -1,11 +1,14 @@
 /** What the user decided. Kept in `storage.local`: it stays on this device. */
 import { api } from './api.js';
 
+/** The choices of what is written, from the least to the most; what they mean is the package's to say (`sentence`). */
+export const TELLINGS = Object.freeze(['sure', 'guesses', 'words']);
+
 export const DEFAULTS = Object.freeze({
   /** Language of the interface: 'auto' (the browser's), or one of LANGUAGES. */
   language: 'auto',
-  /** Below this confidence a description begins with "May show:". */
-  threshold: 0.5,
+  /** What is written: one of TELLINGS. */
+  tell: 'guesses',
   /** Whether an `alt` that is only a file name may be replaced. */
   fileNames: false,
   /** Whether each written description says that a machine made it. */
@@ -36,11 +39,21 @@ export function checked(stored) {
   const given = stored && typeof stored === 'object' ? stored : {};
   const settings = { ...DEFAULTS };
   if (typeof given.language === 'string' && /^[a-z]{2}$/.test(given.language)) settings.language = given.language;
-  if (Number.isFinite(given.threshold)) settings.threshold = Math.min(1, Math.max(0, given.threshold));
+  settings.tell = TELLINGS.includes(given.tell) ? given.tell : fromThreshold(given.threshold);
   if (typeof given.fileNames === 'boolean') settings.fileNames = given.fileNames;
   if (typeof given.announce === 'boolean') settings.announce = given.announce;
   if (Array.isArray(given.sites)) settings.sites = [...new Set(given.sites.filter((site) => hostOf(site) === site))];
   return settings;
+}
+
+/**
+ * The choice nearest to the setting of before: the confidence below which a description began with "May show:". Who set it
+ * far up believed little of what was written, who set it far down wanted to hear everything.
+ */
+function fromThreshold(threshold) {
+  if (!Number.isFinite(threshold)) return DEFAULTS.tell;
+  if (threshold >= 0.75) return 'sure';
+  return threshold < 0.25 ? 'words' : 'guesses';
 }
 
 /** The host that somebody means by an address or a host name; null if it is neither. */

@@ -1,7 +1,8 @@
 /** What a TypeScript user may and may not write; compiled by `npm run types`, never run. */
-import { Captioner, SoliError, UNSURE_BELOW, confidence, sentence } from 'soli-captioner';
+import { Captioner, SoliError, UNSURE_BELOW, certainty, confidence, sentence } from 'soli-captioner';
 import type { Caption, CaptionAllResult, CaptionOptions, PictureSource, SoliErrorCode, WeightsSource } from 'soli-captioner';
 import { SoliCaptionElement } from 'soli-captioner/element';
+import type { SoliCaptionEventMap } from 'soli-captioner/element';
 import weights from 'soli-captioner-weights';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -49,7 +50,8 @@ export async function many(soli: Captioner, files: FileList, signal: AbortSignal
     same<Equal<typeof result.source, File>>();
     same<Equal<typeof result, CaptionAllResult<File>>>();
     if (result.error) texts[result.index] = result.error.message;
-    else texts[result.index] = sentence(result.caption, { threshold: UNSURE_BELOW });
+    else texts[result.index] = sentence(result.caption, { threshold: UNSURE_BELOW, tell: 'sure' });
+    if (result.caption) same<Equal<ReturnType<typeof certainty>, NonNullable<Caption['certainty']>>>();
   }
   for await (const { caption } of soli.captionAll([Promise.resolve('a.jpg')])) {
     same<Equal<typeof caption, Caption | null>>();
@@ -64,7 +66,11 @@ export function element(soli: Captioner): void {
   same<Equal<typeof element, SoliCaptionElement>>();
   element.weights = '/soli.safetensors';
   element.threshold = 0.5;
+  element.tell = 'words';
   element.captioner = soli;
+  same<Equal<SoliCaptionEventMap['soli-untold']['detail']['text'], string>>();
+  // @ts-expect-error there are three choices
+  element.tell = 'everything';
   // @ts-expect-error a confidence is a number
   element.threshold = 'high';
 }
