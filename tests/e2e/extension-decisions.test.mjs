@@ -195,6 +195,11 @@ describe('in which words', () => {
     assert.equal(description({ text: 'a dog', score: -30 }, { ...settings, threshold: 0 }), 'A dog.');
     assert.equal(description({ text: 'a dog', score: -1e-9 }, { ...settings, threshold: 1 }), 'May show: a dog.');
   });
+  test('what is not to be told is no text, marked or not', () => {
+    for (const announce of [true, false]) {
+      assert.equal(description({ text: 'a dog', score: -3, confidence: 0.1, words: [] }, { ...settings, announce }), '');
+    }
+  });
   test('marked as machine-made', () => {
     assert.match(description({ text: 'a dog', score: 0 }, { ...settings, announce: true }), /\(Automatic description\)$/);
   });

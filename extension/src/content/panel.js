@@ -12,7 +12,15 @@ import { CAPTION_LANGUAGE } from '../../../pkg/mark.js';
 /** Why a description is offered instead of written; all others are offered because they were asked for. */
 const NOTES = new Set(['functional', 'draft', 'poster', 'canvas', 'background']);
 /** What is said about a picture that could not be described. */
-const FAILURES = { 'fetch-failed': 'failedFetch', 'decode-failed': 'failedDecode', blank: 'failedBlank', 'no-words': 'failedWords', 'wasm-failed': 'failedWasm' };
+const FAILURES = {
+  'fetch-failed': 'failedFetch',
+  'decode-failed': 'failedDecode',
+  blank: 'failedBlank',
+  'no-words': 'failedWords',
+  'wasm-failed': 'failedWasm',
+  late: 'failedAnswer',
+  'no-answer': 'failedAnswer',
+};
 /** The most that is listed, of what may be ten thousand: pictures, the latest ones, and hosts. */
 const MOST = { rows: 200, hosts: 20 };
 
@@ -133,7 +141,7 @@ export function createPanel({ t, language, act }) {
     // A button that vanishes under somebody's finger must not throw them back to the start of the page.
     if (focused?.hidden) title.focus({ preventScroll: true });
     showHosts(of('blocked'));
-    showRows(of('written', 'offered', 'failed'), pictureOf);
+    showRows(of('written', 'offered', 'untold', 'failed'), pictureOf);
     announce(summary(items, { ahead, paused, searching }));
   }
 
@@ -144,12 +152,14 @@ export function createPanel({ t, language, act }) {
     if (purpose === 'picture') {
       const asked = items.findLast((item) => item.asked);
       if (asked?.text) return asked.text;
+      if (asked?.state === 'untold') return t('untold');
     }
     if (items.length === 0) return t('nothing');
     return [
       t('countWritten', count('written')),
       count('offered') ? t('countOffered', count('offered')) : '',
       count('blocked') ? t('countBlocked', count('blocked')) : '',
+      count('untold') ? t('countUntold', count('untold')) : '',
       count('failed') ? t('countFailed', count('failed')) : '',
     ]
       .filter(Boolean)
@@ -184,6 +194,8 @@ export function createPanel({ t, language, act }) {
     parts.push(words);
     if (item.state === 'failed') {
       words.append(make('p', { textContent: t(FAILURES[item.code] ?? 'failed', item.code) }));
+    } else if (item.state === 'untold') {
+      words.append(make('p', { textContent: t('untold') }));
     } else {
       words.append(make('p', { className: 'text', textContent: item.text, lang: CAPTION_LANGUAGE }));
       if (item.seen?.length > 0) words.append(seenIn(item.seen));
@@ -204,7 +216,7 @@ export function createPanel({ t, language, act }) {
       if (item.state === 'offered' && item.writable) {
         actions.append(button(t('use'), () => act('use', item), named('use')));
       }
-    } else {
+    } else if (item.state === 'failed') {
       actions.append(button(t('retry'), () => act('retry', item)));
     }
     actions.append(button(t('show'), () => act('show', item), named('show')));
