@@ -5,6 +5,8 @@ use moxcms::{
     ToneReprCurve, TransformOptions, XyY,
 };
 
+use super::Failure;
+
 /// What a file says of its colours.
 pub(super) enum Icc {
     /// An ICC profile.
@@ -57,20 +59,38 @@ impl Icc {
     }
 }
 
+/// Whether a profile's primaries are none: those of every colour space add up to about the white of D50, and how a program
+/// clips the colours of damaged ones is its own choice.
+fn is_absurd(profile: &ColorProfile) -> bool {
+    let of = [profile.red_colorant, profile.green_colorant, profile.blue_colorant];
+    let sum = of.iter().fold([0.0; 3], |sum, c| [sum[0] + c.x, sum[1] + c.y, sum[2] + c.z]);
+    let white = [0.9642, 1.0, 0.8249];
+    profile.color_space == DataColorSpace::Rgb
+        && profile.is_matrix_shaper()
+        && (sum.iter().zip(white).any(|(sum, white): (&f64, f64)| (sum - white).abs() > 0.2)
+            || of.iter().any(|c| [c.x, c.y, c.z].iter().any(|value| value.abs() > 2.0)))
+}
+
 /// Turns RGBA pixels into sRGB. A profile that is damaged, or for another kind of picture (`grey`: the picture's values
 /// are shades of grey), is left out of account, as browsers do.
-pub(super) fn to_srgb(pixels: &mut Vec<u8>, profile: &Icc, grey: bool) {
-    let Some(profile) = profile.profile() else { return };
+///
+/// # Errors
+/// If the profile can be read, but describes no colours.
+pub(super) fn to_srgb(pixels: &mut Vec<u8>, profile: &Icc, grey: bool) -> Result<(), Failure> {
+    let Some(profile) = profile.profile() else { return Ok(()) };
+    if is_absurd(&profile) {
+        return Err(Failure::Broken("its colour profile is damaged".to_owned()));
+    }
     let (layout, bytes) = match profile.color_space {
         DataColorSpace::Rgb => (Layout::Rgba, 4),
         DataColorSpace::Gray if grey => (Layout::GrayAlpha, 2),
-        _ => return,
+        _ => return Ok(()),
     };
     let srgb = ColorProfile::new_srgb();
     let Ok(transform) =
         profile.create_transform_8bit(layout, &srgb, Layout::Rgba, TransformOptions::default())
     else {
-        return;
+        return Ok(());
     };
     let source = match bytes {
         4 => pixels.clone(),
@@ -80,4 +100,5 @@ pub(super) fn to_srgb(pixels: &mut Vec<u8>, profile: &Icc, grey: bool) {
     if transform.transform(&source, &mut changed).is_ok() {
         *pixels = changed;
     }
+    Ok(())
 }

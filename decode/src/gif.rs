@@ -10,7 +10,8 @@ use super::{Decoded, Failure};
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     let mut options = DecodeOptions::new();
-    options.set_color_output(ColorOutput::RGBA);
+    // The library leaves a pixel clear whose colour is beyond the palette; browsers show black.
+    options.set_color_output(ColorOutput::Indexed);
     options.set_memory_limit(MemoryLimit::Bytes((MAX_PIXELS * 16).try_into().expect("not zero")));
     let mut decoder = options.read_info(bytes).map_err(failure)?;
     let screen = (u32::from(decoder.width()), u32::from(decoder.height()));
@@ -18,13 +19,16 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     let frame = frame.ok_or_else(|| Failure::Broken("it has no frame".to_owned()))?;
     let (left, top) = (u32::from(frame.left), u32::from(frame.top));
     let (frame_width, frame_height) = (u32::from(frame.width), u32::from(frame.height));
-    let interlaced = frame.interlaced;
+    let (interlaced, transparent) = (frame.interlaced, frame.transparent);
+    let palette = frame.palette.clone();
     // As browsers: a screen that is too small grows.
     let (width, height) = (screen.0.max(left + frame_width), screen.1.max(top + frame_height));
     Rgba::check_size(width, height).map_err(Failure::Size)?;
     Rgba::check_size(frame_width, frame_height).map_err(Failure::Size)?;
 
-    let line = frame_width as usize * 4;
+    let palette = palette.or_else(|| decoder.global_palette().map(<[u8]>::to_vec)).unwrap_or_default();
+
+    let line = frame_width as usize;
     let mut frame = vec![0; line * frame_height as usize];
     let mut there = frame_height;
     if interlaced {
@@ -36,16 +40,21 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
                 filled => filled.map_err(failure)?,
             };
             if !filled {
-                row.fill(0);
                 there = y as u32;
                 break;
             }
         }
     }
     let mut pixels = vec![0; width as usize * height as usize * 4];
-    for (y, row) in frame.chunks_exact(line).enumerate() {
+    for (y, row) in frame.chunks_exact(line).take(there as usize).enumerate() {
         let at = ((top as usize + y) * width as usize + left as usize) * 4;
-        pixels[at..at + line].copy_from_slice(row);
+        for (pixel, &index) in pixels[at..at + line * 4].chunks_exact_mut(4).zip(row) {
+            if transparent != Some(index) {
+                let colour = palette.chunks_exact(3).nth(usize::from(index)).unwrap_or(&[0; 3]);
+                pixel[..3].copy_from_slice(colour);
+                pixel[3] = u8::MAX;
+            }
+        }
     }
     let partial = there < frame_height;
     let rows = if partial { top + there } else { height };

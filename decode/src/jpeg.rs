@@ -9,7 +9,10 @@ use std::rc::Rc;
 
 use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress, Marker};
-use mozjpeg_sys::{JWRN_HIT_MARKER, jpeg_common_struct, jpeg_error_mgr, jpeg_std_error};
+use mozjpeg_sys::{
+    JWRN_EXTRANEOUS_DATA, JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_MUST_RESYNC, jpeg_common_struct,
+    jpeg_error_mgr, jpeg_std_error,
+};
 use soli::Rgba;
 
 use super::{Decoded, Failure, Icc};
@@ -21,12 +24,18 @@ const MOST_SCANS: usize = 200;
 thread_local! {
     /// Whether the file of this thread's decoder lacks data where a marker was met.
     static LACKS_DATA: Cell<bool> = const { Cell::new(false) };
+    /// Whether something in it is no data.
+    static DAMAGED: Cell<bool> = const { Cell::new(false) };
+    /// Whether its restart markers are out of order.
+    static OUT_OF_STEP: Cell<bool> = const { Cell::new(false) };
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     let outline = Outline::of(bytes);
     outline.check()?;
     LACKS_DATA.set(false);
+    DAMAGED.set(false);
+    OUT_OF_STEP.set(false);
     catch_unwind(AssertUnwindSafe(|| decode_outlined(bytes, &outline))).unwrap_or_else(|reason| {
         let reason = reason.downcast::<String>().map_or("the decoder panicked".to_owned(), |reason| *reason);
         Err(Failure::Broken(reason))
@@ -56,10 +65,14 @@ fn decode_outlined(bytes: &[u8], outline: &Outline) -> Result<Decoded, Failure> 
         .map_err(broken)?;
     let cut_off = || Failure::Broken(super::CUT_OFF.to_owned());
     let mut partial = false;
+    if outline.many_scans && (OUT_OF_STEP.get() || (DAMAGED.get() && !outline.progressive())) {
+        // A browser shows the scans before the damage; here all were read at once.
+        return Err(Failure::Broken("its data are damaged".to_owned()));
+    }
     if outline.many_scans && ended.get() {
         // All scans were read when decoding started, so where the data ended is not known: only whether some of every
         // part of the picture is there.
-        partial = LACKS_DATA.get() || !outline.has_all_coefficients();
+        partial = LACKS_DATA.get() || DAMAGED.get() || !outline.has_all_coefficients();
         if partial && !outline.shows_when_cut() {
             return Err(cut_off());
         }
@@ -197,8 +210,13 @@ fn message(decoder: &mut jpeg_common_struct) -> String {
 extern "C-unwind" fn note(decoder: &mut jpeg_common_struct, level: std::os::raw::c_int) {
     // SAFETY: as in `message`.
     let code = unsafe { decoder.err.as_ref() }.map(|errors| errors.msg_code);
-    if level < 0 && code == Some(JWRN_HIT_MARKER as _) {
+    let is = |warning| level < 0 && code == Some(warning as _);
+    if is(JWRN_HIT_MARKER) {
         LACKS_DATA.set(true);
+    } else if is(JWRN_EXTRANEOUS_DATA) || is(JWRN_HUFF_BAD_CODE) {
+        DAMAGED.set(true);
+    } else if is(JWRN_MUST_RESYNC) {
+        OUT_OF_STEP.set(true);
     }
 }
 
@@ -264,10 +282,14 @@ impl Outline {
             outline.note(marker, segment);
             at += 2 + length;
         }
-        let sequential = !matches!(outline.frame, Some(0xC2 | 0xCA));
         let first = outline.scans.first().map_or(0, |scan| scan.components.len());
-        outline.many_scans = !sequential || first < outline.components;
+        outline.many_scans = outline.progressive() || first < outline.components;
         outline
+    }
+
+    /// Whether the scans bring finer and finer coefficients.
+    fn progressive(&self) -> bool {
+        matches!(self.frame, Some(0xC2 | 0xCA))
     }
 
     fn note(&mut self, marker: u8, segment: &[u8]) {

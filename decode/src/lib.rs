@@ -9,6 +9,7 @@ mod colour;
 mod gif;
 mod jpeg;
 mod png;
+mod webp;
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -261,7 +262,7 @@ fn decode_format(bytes: &[u8], format: ImageFormat) -> Result<Picture, Failure> 
         return Err(Failure::Broken(CUT_OFF.to_owned()));
     }
     if let Some(profile) = &profile {
-        colour::to_srgb(&mut pixels, profile, grey);
+        colour::to_srgb(&mut pixels, profile, grey)?;
     }
     let image = image::RgbaImage::from_raw(width, height, pixels);
     let mut image =
@@ -278,6 +279,7 @@ fn decode_by_image(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Failure
     // 16-bit RGBA at most, and as much again for a decoder's own needs.
     limits.max_alloc = Some(MAX_PIXELS * 16);
     if format == ImageFormat::WebP {
+        webp::check(bytes)?;
         let mut decoder = WebPDecoder::new(Cursor::new(bytes))?;
         decoder.set_limits(limits)?;
         if decoder.has_animation() {
@@ -606,6 +608,72 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// As browsers do: black, which the library leaves clear.
+    #[test]
+    fn a_gif_with_colours_beyond_its_palette_is_black_there() {
+        let mut bytes = Vec::new();
+        {
+            let mut encoder = ::gif::Encoder::new(&mut bytes, 3, 1, &[255, 0, 0, 0, 255, 0]).unwrap();
+            let frame = ::gif::Frame {
+                width: 3,
+                height: 1,
+                buffer: vec![1, 3, 2].into(),
+                transparent: Some(2),
+                ..::gif::Frame::default()
+            };
+            encoder.write_frame(&frame).unwrap();
+        }
+        let picture = decode(name(), &bytes).unwrap();
+        assert_eq!(picture.into_data(), [0, 255, 0, 255, 0, 0, 0, 255, 0, 0, 0, 0]);
+    }
+
+    /// Its decoder would go on with zeros where the data end.
+    #[test]
+    fn a_webp_whose_parts_are_beside_their_places_is_refused() {
+        let good = encode(&quarters(), ImageFormat::WebP);
+        assert!(decode(name(), &[&good[..], b"more behind it"].concat()).is_ok());
+        for at in [4, 16] {
+            // The size of the file, and of its first chunk: a little more, and much more, than is there.
+            for more in [2, 200, u32::MAX / 2] {
+                let mut bytes = good.clone();
+                let size = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+                bytes[at..at + 4].copy_from_slice(&(size + more).to_le_bytes());
+                let error = decode(name(), &bytes).unwrap_err();
+                assert!(matches!(error, DecodeError::Broken { .. }), "{error}");
+            }
+        }
+        for end in 0..good.len() {
+            assert!(decode(name(), &good[..end]).is_err(), "{end}");
+        }
+    }
+
+    /// How colours far outside of all that can be shown are clipped differs from program to program.
+    #[test]
+    fn a_profile_whose_primaries_are_none_is_refused() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../trainer/tests/decode");
+        let good = std::fs::read(folder.join("icc-swapped.webp")).unwrap();
+        assert!(decode(name(), &good).is_ok());
+        let at = good.windows(4).rposition(|tag| tag == b"XYZ ").unwrap() + 8;
+        for value in [[0x40, 0, 0, 0], [0x9C, 0, 0, 0]] {
+            let mut bytes = good.clone();
+            bytes[at..at + 4].copy_from_slice(&value);
+            let error = decode(name(), &bytes).unwrap_err().to_string();
+            assert!(error.contains("colour profile is damaged"), "{error}");
+        }
+    }
+
+    /// Browsers show the scans before the damage, the library all of them.
+    #[test]
+    fn damage_between_the_scans_of_a_jpeg_is_refused() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../trainer/tests/decode");
+        let good = std::fs::read(folder.join("jpeg-2x2-scans.jpg")).unwrap();
+        assert!(decode(name(), &good).is_ok());
+        let second = good.windows(2).rposition(|marker| marker == [0xFF, 0xDA]).unwrap();
+        let bytes = [&good[..second], &[0x55; 40], &good[second..]].concat();
+        let error = decode(name(), &bytes).unwrap_err().to_string();
+        assert!(error.contains("its data are damaged"), "{error}");
     }
 
     #[test]

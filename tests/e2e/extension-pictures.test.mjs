@@ -59,4 +59,30 @@ describe('the extension', () => {
     await page.waitForSelector('#late:not([data-soli])');
     assert.equal(await page.getAttribute('#written', 'data-soli'), 'alt');
   });
+
+  test('writes nothing about a picture that it is too unsure of, and says so', async () => {
+    const other = await chromium.context.newPage();
+    await other.goto(`${site.origin}/strict.html`);
+    await other.bringToFront();
+    await other.evaluate(() => document.getElementById('missing').remove());
+    await chromium.press(other);
+    const panel = other.locator('[data-soli-panel]');
+    await panel.getByText('There is nothing to describe').waitFor();
+    // What is told follows from the confidence, not from the picture: the engine's answer is given in its place.
+    const inScript = await chromium.contentScript(other);
+    await inScript(`globalThis.send = chrome.runtime.sendMessage.bind(chrome.runtime);
+      chrome.runtime.sendMessage = async (message) => message.type === 'caption'
+        ? { value: { text: 'a dog on a boat', score: -3, kind: 'photo', confidence: 0.1, certainty: 'no', words: [] } }
+        : send(message); null`);
+    await other.evaluate(() => document.body.insertAdjacentHTML('beforeend', '<img id="unsure" src="/photos/cat.jpg" width="300" height="200">'));
+    await panel.locator('.list', { hasText: 'soli cannot tell what this picture shows' }).waitFor();
+    assert.equal(await panel.getByRole('status').textContent(), 'Written: 0. Not written: 1.');
+    const { attributes, outer } = await other.evaluate(() => {
+      const picture = document.getElementById('unsure');
+      return { attributes: picture.getAttributeNames(), outer: picture.outerHTML };
+    });
+    assert.deepEqual(attributes, ['id', 'src', 'width', 'height'], outer);
+    assert.deepEqual(await panel.locator('.list button').allTextContents(), ['Show'], 'there is nothing to read, copy, use or try again');
+    await other.close();
+  });
 });

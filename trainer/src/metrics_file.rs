@@ -120,7 +120,9 @@ impl MetricsFile {
         let mut reader = csv::Reader::from_path(&self.path).with_context(failed)?;
         for record in reader.records() {
             let record = record.with_context(failed)?;
-            let number = |i: usize| record.get(i).and_then(|field| field.parse::<f64>().ok());
+            let number = |i: usize| {
+                record.get(i).and_then(|field| field.parse::<f64>().ok()).filter(|v| v.is_finite())
+            };
             if let (Some(epoch), Some(value)) = (number(1), number(2)) {
                 loss.push((epoch, value));
             }
@@ -143,14 +145,21 @@ fn whole_rows(known: &[u8], header: &str) -> (String, bool) {
         if index == 0 && row == Some(header) {
             continue;
         }
-        let number =
-            |(column, field): (usize, &str)| (column > 1 && field.is_empty()) || field.parse::<f64>().is_ok();
+        let number = |(column, field): (usize, &str)| {
+            (column > 1 && field.is_empty()) || field.parse().is_ok_and(|value: f64| !is_absurd(value))
+        };
         let whole = row.is_some_and(|row| {
             row.split(',').count() == header.split(',').count() && row.split(',').enumerate().all(number)
         });
         if whole { kept.push_str(line) } else { lost = true }
     }
     (kept, lost)
+}
+
+/// Whether no run writes this: a step that there was nothing to learn from has no number for its loss, but infinities and
+/// the like are what is left of a damaged file, and no axis can be drawn up to them.
+fn is_absurd(value: f64) -> bool {
+    value.abs() > 1e12
 }
 
 #[cfg(test)]
@@ -188,6 +197,31 @@ mod tests {
                 assert_eq!(found.len(), expected + 1, "{end} of {} bytes, {zeros} zeros", whole.len());
                 assert_eq!(found[..expected], all[..expected]);
                 assert!(found[expected].starts_with("4,1.3333,0.125,"));
+            }
+        }
+    }
+
+    /// What no run writes is damage: it is left out, and the curve is drawn of the rest, in an instant.
+    #[test]
+    fn absurd_numbers_are_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        let good = "1,0.3333,0.125,1,16,,,\n2,0.6667,NaN,1,16,,,\n";
+        for absurd in ["inf", "-inf", "1e308", "-1e308", "1e13"] {
+            for row in [
+                format!("3,{absurd},0.125,1,16,,,\n"),
+                format!("3,1,{absurd},1,16,,,\n"),
+                format!("3,1,,,,{absurd},1,1\n"),
+            ] {
+                std::fs::write(run.join("metrics.csv"), format!("{HEADER}\n{good}{row}")).unwrap();
+                let mut file = MetricsFile::open(run, u64::MAX, &[]).unwrap();
+                file.plot().unwrap();
+                assert_eq!(
+                    std::fs::read_to_string(run.join("metrics.csv")).unwrap(),
+                    format!("{HEADER}\n{good}"),
+                    "{row}"
+                );
+                assert!(!std::fs::read_to_string(run.join("curve.svg")).unwrap().contains("NaN"));
             }
         }
     }

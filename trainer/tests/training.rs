@@ -487,6 +487,85 @@ fn a_killed_run_goes_on_with_the_same_losses() {
     assert!(said.contains("scst") && said.contains("another configuration"), "{said}");
 }
 
+/// Copies a folder and all that is in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() { copy(&source, &target) } else { drop(fs::copy(source, target).unwrap()) }
+    }
+}
+
+/// Each file of a run that was stopped, cut off: the run goes on to the same end, or says which file to delete. (What is read
+/// back of them, checkpoint and metrics, is cut at every length by the unit tests of `checkpoint.rs` and `run.rs`.)
+#[test]
+fn a_run_goes_on_whichever_of_its_files_is_torn() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = data_set(folder.path(), 8);
+    let whole = train(folder.path(), &recipe, "whole").output().unwrap();
+    assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
+    let stopped = folder.path().join("stopped");
+    kill_when(&stopped.join("captions/previous.safetensors"), train(folder.path(), &recipe, "stopped"));
+    // It is killed while it replaces the checkpoint: then the last one but one is the only one.
+    let (last, previous) =
+        (stopped.join("captions/checkpoint.safetensors"), stopped.join("captions/previous.safetensors"));
+    if !last.exists() {
+        fs::copy(&previous, &last).unwrap();
+    }
+    let _half = fs::remove_file(last.with_extension("part"));
+
+    let read = |run: &str, name: &str| fs::read(folder.path().join(run).join(name)).unwrap();
+    let files = |run: &str, inside: &str| -> Vec<String> {
+        let inside = if inside.is_empty() { inside.to_owned() } else { format!("{inside}/") };
+        let entries = fs::read_dir(folder.path().join(run).join(&inside)).unwrap();
+        let entries = entries.map(|entry| entry.unwrap()).filter(|entry| entry.path().is_file());
+        let mut names: Vec<_> =
+            entries.map(|entry| format!("{inside}{}", entry.file_name().to_string_lossy())).collect();
+        names.sort();
+        names
+    };
+    let of = |run: &str| [files(run, ""), files(run, "captions")].concat();
+    let mut torn = 0;
+    // The unfinished run, and the finished one, which is started again.
+    for (run, name) in
+        ["stopped", "whole"].into_iter().flat_map(|run| of(run).into_iter().map(move |name| (run, name)))
+    {
+        let length = read(run, &name).len();
+        for end in [0, length / 2] {
+            torn += 1;
+            let what = format!("{name} of the {run} run, cut to {end} of {length} bytes");
+            let again = folder.path().join("again");
+            copy(&folder.path().join(run), &again);
+            fs::write(again.join(&name), &read(run, &name)[..end]).unwrap();
+            let output = train(folder.path(), &recipe, "again").output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            if name.ends_with("parameters.safetensors") {
+                assert!(!output.status.success(), "{what}");
+                assert!(said.contains(&name) && said.contains("delete it"), "{what}: {said}");
+            } else {
+                assert!(output.status.success(), "{what}: {said}");
+                assert_eq!(read("again", "config.toml"), read("whole", "config.toml"), "{what}");
+                // The weights say when they were made, and for how many seconds.
+                let tensors = |run| Weights::from_bytes(&read(run, "soli.safetensors")).unwrap().tensors;
+                assert!(tensors("again") == tensors("whole"), "{what}: other weights");
+                if !name.ends_with("metrics.csv") {
+                    assert_eq!(
+                        read("again", "captions/metrics.csv"),
+                        read("whole", "captions/metrics.csv"),
+                        "{what}"
+                    );
+                }
+                let rest: Vec<_> =
+                    of("again").into_iter().filter(|name| !name.ends_with(".damaged")).collect();
+                assert_eq!(rest, of("whole"), "{what}");
+            }
+            fs::remove_dir_all(&again).unwrap();
+        }
+    }
+    assert!(torn >= 20, "{torn} torn files");
+}
+
 #[test]
 fn weights_are_trained_on_and_learn_new_words() {
     let folder = tempfile::tempdir().unwrap();

@@ -74,6 +74,12 @@ impl Cmd {
         self
     }
 
+    /// Throws away what the command says beside its output.
+    pub fn quiet(mut self) -> Self {
+        self.command.stderr(Stdio::null());
+        self
+    }
+
     /// Says what helps when the command fails.
     pub fn fix(mut self, advice: impl Into<String>) -> Self {
         self.fix = Some(advice.into());

@@ -5,6 +5,7 @@ mod checks;
 mod cmd;
 mod demo;
 mod extension;
+mod fuzz;
 mod lint;
 mod page;
 mod paths;
@@ -43,6 +44,8 @@ enum Verb {
     Extension,
     /// Measure soli beside other runtimes in headless Chromium, and write docs/performance.md.
     Bench(bench::Args),
+    /// Read damaged files of every kind for some minutes, and write the figures into docs/reliability.md.
+    Fuzz(fuzz::Args),
     /// Everything: formatting, lints, documentation, native and browser tests.
     Test,
     /// Formatting, clippy, documentation and licences, without any test.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(&args).map(done),
         Verb::Extension => extension::run().map(done),
         Verb::Bench(args) => bench::run(&args).map(done),
+        Verb::Fuzz(args) => fuzz::run(&args).map(done),
         Verb::Test => test::run(),
         Verb::Lint => lint::run(),
     };

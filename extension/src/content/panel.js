@@ -13,7 +13,15 @@ import { percent } from '../../../pkg/wording.js';
 /** Why a description is offered instead of written; all others are offered because they were asked for. */
 const NOTES = new Set(['functional', 'draft', 'poster', 'canvas', 'background']);
 /** What is said about a picture that could not be described. */
-const FAILURES = { 'fetch-failed': 'failedFetch', 'decode-failed': 'failedDecode', blank: 'failedBlank', 'no-words': 'failedWords', 'wasm-failed': 'failedWasm' };
+const FAILURES = {
+  'fetch-failed': 'failedFetch',
+  'decode-failed': 'failedDecode',
+  blank: 'failedBlank',
+  'no-words': 'failedWords',
+  'wasm-failed': 'failedWasm',
+  late: 'failedAnswer',
+  'no-answer': 'failedAnswer',
+};
 /** The most that is listed, of what may be ten thousand: pictures, the latest ones, and hosts. */
 const MOST = { rows: 200, hosts: 20 };
 

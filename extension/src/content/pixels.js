@@ -5,7 +5,7 @@
  * 2. fetched by the extension, if the user allowed its host
  * 3. cut from the screen, if the picture lies there uncovered
  */
-import { ask } from '../shared/api.js';
+import { ask } from './ask.js';
 import { dataUrl } from '../shared/data-url.js';
 import { isBlank } from '../../../pkg/blank.js';
 import { showAddress } from '../../../pkg/decode.js';

@@ -1,8 +1,9 @@
 /** What happens in one frame: pictures are found, judged, described, and taken back. */
-import { api, ask, listen, RemoteError } from '../shared/api.js';
+import { api, listen } from '../shared/api.js';
 import { translator } from '../shared/words.js';
 import { judge } from '../../../pkg/eligibility.js';
 import { addressOf, factsOf } from '../../../pkg/facts.js';
+import { ask } from './ask.js';
 import { createPanel } from './panel.js';
 import { pixelsOf, Unreadable } from './pixels.js';
 import { NearestFirst } from './queue.js';
@@ -133,6 +134,8 @@ export function start() {
       item.way = source.way;
       settle(item, caption);
     } catch (error) {
+      // Whatever it waits for no more should not go on.
+      if (error.code === 'late') cancel();
       if (!signal.aborted) return trouble(item, error);
     } finally {
       signal.removeEventListener('abort', cancel);
@@ -148,7 +151,7 @@ export function start() {
       return await ask('engine', 'caption', question);
     } catch (error) {
       // The offscreen document may close itself between the two questions; an answer of its own is final.
-      if (error instanceof RemoteError && error.code !== 'no-answer') throw error;
+      if (error.code !== 'no-answer') throw error;
       await ask('background', 'ready');
       return ask('engine', 'caption', question);
     }

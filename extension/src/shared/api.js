@@ -34,9 +34,17 @@ export class RemoteError extends Error {
   }
 }
 
-/** Sends a message to another context of the extension and gives its answer. */
+/**
+ * Sends a message to another context of the extension and gives its answer. Rejects with `no-answer` where nobody is: the
+ * background is still starting, or the extension was updated or switched off under a page that has its content script.
+ */
 export async function ask(to, type, rest = {}) {
-  const answer = await api.runtime.sendMessage({ to, type, ...rest });
+  let answer;
+  try {
+    answer = await api.runtime.sendMessage({ to, type, ...rest });
+  } catch (error) {
+    throw new RemoteError({ code: 'no-answer', message: `${to} ${type}: ${error?.message ?? error}` });
+  }
   if (!answer) throw new RemoteError({ code: 'no-answer', message: `nobody answered ${to} ${type}` });
   if (answer.error) throw new RemoteError(answer.error);
   return answer.value;

@@ -126,7 +126,7 @@ impl Train {
             );
         }
         recipe.model.validate()?;
-        std::fs::write(run.join("config.toml"), toml::to_string(&recipe)?)?;
+        write(run, "config.toml", &toml::to_string(&recipe)?)?;
         let provenance = serde_json::json!({
             "command": std::env::args().collect::<Vec<_>>(),
             "revision": revision::git_revision(),
@@ -134,7 +134,7 @@ impl Train {
             "pictures": train.len(),
             "words": vocabulary.len(),
         });
-        std::fs::write(run.join("provenance.json"), serde_json::to_string_pretty(&provenance)? + "\n")?;
+        write(run, "provenance.json", &(serde_json::to_string_pretty(&provenance)? + "\n"))?;
         let examples = sets.iter().flat_map(|set| &set.train);
         let text = if recipe.needs_text() { texts.encode_lines(examples, &vocabulary) } else { Vec::new() };
         if recipe.needs_text() && texts.lines.is_empty() && texts.groups.is_empty() {
@@ -187,6 +187,13 @@ impl Train {
         export::write(&export::weights_of(run)?, Precision::Int8, &file)?;
         Ok(file)
     }
+}
+
+/// Writes a text into the run's folder, whole or not at all: `soli export` reads a run that was killed at any time.
+fn write(run: &Path, name: &str, text: &str) -> Result<()> {
+    let path = run.join(name);
+    checkpoint::write_whole(&path, text.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// One data set of a run.
