@@ -8,6 +8,7 @@ mod extension;
 mod lint;
 mod page;
 mod paths;
+mod python;
 mod serve;
 mod setup;
 mod test;
@@ -43,6 +44,8 @@ enum Verb {
     Extension,
     /// Measure soli beside other runtimes in headless Chromium, and write docs/performance.md.
     Bench(bench::Args),
+    /// Kill tests, the Python package, and Spark and Ray with 10,000 pictures each.
+    Scale(python::Args),
     /// Everything: formatting, lints, documentation, native and browser tests.
     Test,
     /// Formatting, clippy, documentation and licences, without any test.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(&args).map(done),
         Verb::Extension => extension::run().map(done),
         Verb::Bench(args) => bench::run(&args).map(done),
+        Verb::Scale(args) => python::scale(&args),
         Verb::Test => test::run(),
         Verb::Lint => lint::run(),
     };
