@@ -6,7 +6,8 @@ use std::path::Path;
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use soli::{CaptionOptions, Error, Rgba};
+use serde::Serialize;
+use soli::{Caption, CaptionOptions, Error, Rgba};
 
 /// The published weights.
 static WEIGHTS: &[u8] =
@@ -41,7 +42,7 @@ impl Captioner {
     }
 
     /// Captions the bytes of an image file; `name` is named in errors. All fields of the caption as JSON.
-    #[pyo3(signature = (name, data, beam, max_tokens))]
+    #[pyo3(signature = (name, data, beam, max_tokens, neutral))]
     fn encoded(
         &self,
         py: Python<'_>,
@@ -49,19 +50,20 @@ impl Captioner {
         data: &[u8],
         beam: usize,
         max_tokens: Option<usize>,
+        neutral: bool,
     ) -> PyResult<String> {
-        let options = options(beam, max_tokens);
+        let options = options(beam, max_tokens, neutral);
         let described = py.detach(|| {
             let picture =
                 soli_decode::decode(Path::new(name), data).map_err(|error| Failed::picture(&error))?;
-            describe(&self.0, &picture.rgba(), &options)
+            describe(&self.0, &picture.rgba(), picture.partial(), &options)
         });
         described.map_err(Failed::raise)
     }
 
     /// Captions `height` rows of `width` pixels with 1 (grey), 3 (RGB) or 4 (RGBA) bytes each. All fields of the caption
     /// as JSON.
-    #[pyo3(signature = (width, height, channels, data, beam, max_tokens))]
+    #[pyo3(signature = (width, height, channels, data, beam, max_tokens, neutral))]
     #[allow(clippy::too_many_arguments)]
     fn pixels(
         &self,
@@ -72,8 +74,9 @@ impl Captioner {
         data: &[u8],
         beam: usize,
         max_tokens: Option<usize>,
+        neutral: bool,
     ) -> PyResult<String> {
-        let options = options(beam, max_tokens);
+        let options = options(beam, max_tokens, neutral);
         let described = py.detach(|| {
             // Before memory is taken for them; that there are enough bytes is checked with the picture.
             Rgba::check_size(width, height).map_err(|error| Failed::picture(&error))?;
@@ -89,14 +92,14 @@ impl Captioner {
                 }
             };
             let picture = Rgba::new(width, height, &rgba).map_err(|error| Failed::picture(&error))?;
-            describe(&self.0, &picture, &options)
+            describe(&self.0, &picture, false, &options)
         });
         described.map_err(Failed::raise)
     }
 }
 
-fn options(beam: usize, max_tokens: Option<usize>) -> CaptionOptions {
-    let options = CaptionOptions::default().with_beam(beam);
+fn options(beam: usize, max_tokens: Option<usize>, neutral: bool) -> CaptionOptions {
+    let options = CaptionOptions::default().with_beam(beam).with_neutral(neutral);
     max_tokens.map_or(options, |longest| options.with_max_tokens(longest))
 }
 
@@ -119,12 +122,26 @@ impl Failed {
     }
 }
 
-fn describe(captioner: &soli::Captioner, picture: &Rgba, options: &CaptionOptions) -> Result<String, Failed> {
+/// What a dict says of a picture: the fields of a row of `soli caption`.
+#[derive(Serialize)]
+struct Described {
+    #[serde(flatten)]
+    caption: Caption,
+    /// Whether the file is cut off, so that only what is there (at least half) was described.
+    partial: bool,
+}
+
+fn describe(
+    captioner: &soli::Captioner,
+    picture: &Rgba,
+    partial: bool,
+    options: &CaptionOptions,
+) -> Result<String, Failed> {
     let caption = captioner.caption(picture, options).map_err(|error| match error {
         Error::Options(_) => Failed::Options(error.to_string()),
         error => Failed::picture(&error),
     })?;
-    serde_json::to_string(&caption).map_err(|error| Failed::picture(&error))
+    serde_json::to_string(&Described { caption, partial }).map_err(|error| Failed::picture(&error))
 }
 
 /// The module.

@@ -11,18 +11,53 @@ import os
 import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Tuple, Union
+from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, Tuple, TypedDict, Union
 
 from ._native import Captioner as _Captioner
 from ._native import PictureError, WeightsError, __version__
 
-__all__ = ["Caption", "Captioner", "Picture", "PictureError", "WeightsError", "__version__"]
+__all__ = ["Caption", "Captioner", "Picture", "PictureError", "WeightsError", "Word", "__version__"]
 
 #: What shows a picture: the bytes of an image file, its path, a Pillow image, or a numpy array of uint8.
 Picture = Any
-#: All fields of a caption: text (str), score (float), tokens (list of str), confidence (float or None), words (list of
-#: {"word": str, "probability": float}), and those that later versions add; or, in `caption_all` only, error (str).
-Caption = Dict[str, Any]
+_Options = Tuple[int, Optional[int], bool]
+
+
+class Word(TypedDict):
+    """A word that a picture shows."""
+
+    #: The word, in lower case.
+    word: str
+    #: How likely people who describe the picture say it, 0 to 1.
+    probability: float
+
+
+class Caption(TypedDict, total=False):
+    """What was said of a picture, with the names that it has in the rows of `soli caption` and in JavaScript.
+
+    A plain dict. It has all fields but `error`; those of `caption_all` have `error` alone where there is no caption.
+    """
+
+    #: The caption: lower case, no full stop. Of a picture that is no photograph it says what it is instead.
+    text: str
+    #: "photograph", "drawing", "text", "chart", "interface" or "blank"; None from weights that do not tell.
+    kind: Optional[str]
+    #: Mean log-probability of the tokens, or the logarithm of how probable the kind is; at most 0, the higher the surer.
+    score: float
+    #: The words in order.
+    tokens: List[str]
+    #: The probability, 0 to 1, that the caption is about right; None from weights that were not calibrated.
+    confidence: Optional[float]
+    #: How it can be told: "likely" as it is, "unsure" as a guess, "no" not at all; None from weights that were not calibrated.
+    certainty: Optional[str]
+    #: The words that the picture most likely shows, the likeliest first.
+    words: List[Word]
+    #: Whether the picture's file is cut off, so that only what is there (at least half) was described.
+    partial: bool
+    #: Why there is no caption.
+    error: str
+
+
 _Weights = Union[None, str, "os.PathLike[str]", bytes]
 
 
@@ -49,14 +84,17 @@ class Captioner:
         with open(path, "rb") as file:
             return cls(_Captioner(file.read()), path)
 
-    def caption(self, picture: Picture, *, beam: int = 3, max_tokens: Optional[int] = None) -> Caption:
+    def caption(
+        self, picture: Picture, *, beam: int = 3, max_tokens: Optional[int] = None, neutral: bool = True
+    ) -> Caption:
         """Describe a picture.
 
         beam: captions considered at each step, 1 to 8; 1 is greedy. max_tokens: longest caption, its end included.
+        neutral: people are "a person" and "a child", whatever gender and age the network guesses.
         Raises PictureError if the picture cannot be captioned, TypeError if it is none, OSError if its file cannot be
         read, ValueError if an option is out of range.
         """
-        return self._describe(_readable(picture), *_options(beam, max_tokens))
+        return self._describe(_readable(picture), _options(beam, max_tokens, neutral))
 
     def caption_all(
         self,
@@ -64,6 +102,7 @@ class Captioner:
         *,
         beam: int = 3,
         max_tokens: Optional[int] = None,
+        neutral: bool = True,
         threads: Optional[int] = None,
     ) -> Iterator[Caption]:
         """Describe pictures in their order, a few at a time; `pictures` may be endless.
@@ -75,14 +114,12 @@ class Captioner:
         if threads < 1:
             raise ValueError(f"threads is {threads}, but must be at least 1")
         # Wrong options must fail at once, not with each picture.
-        return self._caption_all(iter(pictures), *_options(beam, max_tokens), threads)
+        return self._caption_all(iter(pictures), _options(beam, max_tokens, neutral), threads)
 
-    def _caption_all(
-        self, pictures: Iterator[Picture], beam: int, max_tokens: Optional[int], threads: int
-    ) -> Iterator[Caption]:
+    def _caption_all(self, pictures: Iterator[Picture], options: _Options, threads: int) -> Iterator[Caption]:
         def work(picture: Picture) -> Caption:
             try:
-                return self._describe(_readable(picture), beam, max_tokens)
+                return self._describe(_readable(picture), options)
             except (PictureError, TypeError, ValueError, OSError) as error:
                 return {"error": str(error)}
 
@@ -103,9 +140,9 @@ class Captioner:
                 future.cancel()
             pool.shutdown(wait=True)
 
-    def _describe(self, readable: Tuple[Any, ...], beam: int, max_tokens: Optional[int]) -> Caption:
+    def _describe(self, readable: Tuple[Any, ...], options: _Options) -> Caption:
         call: Callable[..., str] = self._native.encoded if len(readable) == 2 else self._native.pixels
-        caption: Caption = json.loads(call(*readable, beam, max_tokens))
+        caption: Caption = json.loads(call(*readable, *options))
         return caption
 
     def __reduce__(self) -> Tuple[Any, ...]:
@@ -118,18 +155,20 @@ class Captioner:
         return f"<soli_captioner.Captioner, {which}>"
 
 
-def _options(beam: int, max_tokens: Optional[int]) -> Tuple[int, Optional[int]]:
-    """The options as integers that lie in their ranges."""
+def _options(beam: int, max_tokens: Optional[int], neutral: bool) -> _Options:
+    """The options, the numbers as integers that lie in their ranges."""
+    if not isinstance(neutral, bool):
+        raise TypeError(f"neutral must be True or False, not {type(neutral).__qualname__}")
     beam = operator.index(beam)
     if not 1 <= beam <= 8:
         raise ValueError(f"beam is {beam}, but must lie in 1..=8")
     if max_tokens is None:
-        return beam, None
+        return beam, None, neutral
     max_tokens = operator.index(max_tokens)
     if max_tokens < 2:
         raise ValueError(f"max_tokens is {max_tokens}, but must be at least 2")
     # No caption is nearly as long, and the native side counts in 64 bits.
-    return beam, min(max_tokens, 1 << 31)
+    return beam, min(max_tokens, 1 << 31), neutral
 
 
 def _cores() -> int:
