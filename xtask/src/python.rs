@@ -10,7 +10,14 @@ use crate::checks::Checks;
 use crate::cmd::Cmd;
 use crate::paths;
 use crate::setup::{self, Toolbox};
-use crate::tools::{Tool, python};
+use crate::tools::python::{self, Environment};
+use crate::tools::{Tool, from_env};
+
+/// Whether `test` tries the engines where they are not installed: not empty for yes.
+const ENGINES: &str = "SOLI_ENGINES";
+
+/// Pictures for each engine in `test`.
+const FEW: u32 = 96;
 
 /// How `cargo xtask scale` tries the engines.
 #[derive(clap::Args)]
@@ -39,19 +46,50 @@ pub fn scale(args: &Args) -> Result<ExitCode> {
         installed = Some(python.clone());
         test(&python, &paths::python(), &[])
     });
-    checks.step("engines", || {
-        tools.path(Tool::Java)?;
-        let python = installed.as_deref().context("there is no Python package to try them with")?;
-        test(python, &paths::scale(), &[("SOLI_SCALE", args.pictures.to_string())])
-    });
+    checks.step("engines", || engines(&tools, installed.as_deref(), args.pictures));
     Ok(checks.close())
 }
 
-/// Builds the package, installs it as a user would, and runs its tests.
-pub fn package(tools: &Toolbox) -> Result<()> {
-    let environment = tools.path(Tool::Python)?;
-    let python = install(&build(environment, false)?, environment)?;
-    test(&python, &paths::python(), &[])
+/// What `test` needs of Python: the engines too, where they are installed or asked for.
+pub fn tools() -> &'static [Tool] {
+    let asked_for = from_env(ENGINES).is_some();
+    if asked_for || Environment::Engines.installed().is_some() {
+        &[Tool::Engines, Tool::Java]
+    } else {
+        &[Tool::Python]
+    }
+}
+
+/// The steps of `test`: builds the package, installs it as a user would, runs its tests, and tries the engines with few
+/// pictures where they are there.
+pub fn steps(checks: &mut Checks, tools: &Toolbox, have: &[Tool]) {
+    const STEPS: [&str; 2] = ["python package", "engines"];
+    if let Some(reason) = python::missing() {
+        STEPS.into_iter().for_each(|step| checks.leave_out(step, &reason));
+        return;
+    }
+    let with_engines = have.contains(&Tool::Engines);
+    let mut installed = None;
+    checks.step(STEPS[0], || {
+        let environment = tools.path(if with_engines { Tool::Engines } else { Tool::Python })?;
+        let python = install(&build(environment, false)?, environment)?;
+        installed = Some(python.clone());
+        test(&python, &paths::python(), &[])
+    });
+    if with_engines {
+        checks.step(STEPS[1], || engines(tools, installed.as_deref(), FEW));
+    } else {
+        let reason =
+            "Spark and Ray are not installed: `cargo xtask setup --for scale`, once, or SOLI_ENGINES=1";
+        checks.leave_out(STEPS[1], reason);
+    }
+}
+
+/// The tests of both engines, with so many pictures each.
+fn engines(tools: &Toolbox, python: Option<&Path>, pictures: u32) -> Result<()> {
+    tools.path(Tool::Java)?;
+    let python = python.context("there is no Python package to try them with")?;
+    test(python, &paths::scale(), &[("SOLI_SCALE", pictures.to_string())])
 }
 
 /// The wheel, by maturin of the environment whose Python is given.

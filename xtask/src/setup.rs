@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
 
+use crate::tools::python::Environment;
 use crate::tools::wasm_target::Toolchain;
 use crate::tools::{Found, Tool, browsers, crates, node, python, wasm_target};
 use crate::ui;
@@ -26,7 +27,7 @@ pub const BENCH: &[Tool] =
 pub const LINT: &[Tool] = &[Tool::WasmTarget, Tool::WasmClippy];
 /// What `scale` needs.
 pub const SCALE: &[Tool] = &[Tool::Engines, Tool::Java];
-/// What `test` needs: everything but the engines of `scale`, whose download takes longer than all its tests.
+/// What `test` needs beside [`crate::python::tools`]: everything but Spark and Ray, which are large.
 pub const TEST: &[Tool] = &[
     Tool::WasmTarget,
     Tool::WasmClippy,
@@ -40,7 +41,6 @@ pub const TEST: &[Tool] = &[
     Tool::Chromedriver,
     Tool::Firefox,
     Tool::WebKit,
-    Tool::Python,
 ];
 
 /// Which verb's tools to install.
@@ -72,7 +72,7 @@ pub fn run(args: &Args) -> Result<()> {
         Verb::Extension => EXTENSION,
         Verb::Lint => LINT,
         Verb::Scale => SCALE,
-        Verb::Test => TEST,
+        Verb::Test => &[TEST, crate::python::tools()].concat(),
     };
     ensure(tools)?.complete()
 }
@@ -159,8 +159,8 @@ fn see_to(tool: Tool) -> std::result::Result<Found, String> {
         Tool::WebKit => browsers::webkit(),
         Tool::NodePackages => node::packages(),
         Tool::ExtensionPackages => node::extension_packages(),
-        Tool::Python => python::package(),
-        Tool::Engines => python::engines(),
+        Tool::Python => Environment::Package.ensure(),
+        Tool::Engines => Environment::Engines.ensure(),
         Tool::Java => python::java(),
     };
     match outcome {

@@ -74,7 +74,7 @@ impl Tool {
 
     /// Whether the tests leave out what needs it, where it is missing: it cannot be had everywhere.
     pub fn is_optional(self) -> bool {
-        self == Self::WebKit
+        matches!(self, Self::WebKit | Self::Python)
     }
 }
 
