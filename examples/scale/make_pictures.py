@@ -5,6 +5,7 @@
 
 import argparse
 import io
+import itertools
 import pathlib
 import random
 
@@ -35,10 +36,11 @@ def write(folder, count, files):
     """Writes `count` pictures into `files` Parquet files, which are what the engines hand out as tasks."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)
-    rows = [{"id": name, "bytes": data} for name, data in pictures(count)]
+    rows = ({"id": name, "bytes": data} for name, data in pictures(count))
     size = -(-count // files)
     for number in range(files):
-        table = pyarrow.Table.from_pylist(rows[number * size : (number + 1) * size], SCHEMA)
+        # One file's pictures in memory at a time.
+        table = pyarrow.Table.from_pylist(list(itertools.islice(rows, size)), SCHEMA)
         pyarrow.parquet.write_table(table, folder / f"{number:05}.parquet")
 
 

@@ -14,8 +14,11 @@ SCHEMA = pyarrow.schema(
     [
         ("id", pyarrow.string()),
         ("text", pyarrow.string()),
+        ("kind", pyarrow.string()),
         ("confidence", pyarrow.float32()),
+        ("certainty", pyarrow.string()),
         ("words", pyarrow.list_(WORD)),
+        ("partial", pyarrow.bool_()),
         ("error", pyarrow.string()),
     ]
 )

@@ -11,14 +11,20 @@ import sys
 import pyarrow
 from pyspark.sql import SparkSession
 
-COLUMNS = "id string, text string, confidence float, words array<struct<word:string,probability:float>>, error string"
+COLUMNS = """
+    id string, text string, kind string, confidence float, certainty string,
+    words array<struct<word: string, probability: float>>, partial boolean, error string
+"""
 WORD = pyarrow.struct([("word", pyarrow.string()), ("probability", pyarrow.float32())])
 SCHEMA = pyarrow.schema(
     [
         ("id", pyarrow.string()),
         ("text", pyarrow.string()),
+        ("kind", pyarrow.string()),
         ("confidence", pyarrow.float32()),
+        ("certainty", pyarrow.string()),
         ("words", pyarrow.list_(WORD)),
+        ("partial", pyarrow.bool_()),
         ("error", pyarrow.string()),
     ]
 )

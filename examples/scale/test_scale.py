@@ -86,7 +86,7 @@ def run(script, arguments, victim, ready, tmp_path):
 
 def check(folder):
     table = pyarrow.parquet.read_table(folder)
-    assert table.column_names == ["id", "text", "confidence", "words", "error"]
+    assert table.column_names == ["id", "text", "kind", "confidence", "certainty", "words", "partial", "error"]
     times = collections.Counter(table["id"].to_pylist())
     expected = [f"{number:08}" for number in range(COUNT)]
     assert sorted(times) == expected
