@@ -55,6 +55,8 @@ def main():
         for _ in range(arguments.nodes - 1):
             cluster.add_node(**node)
         ray.init(address=cluster.address, log_to_driver=False)
+    # A block is what an actor gets at a time, and what is done again when it dies: some tens of pictures, not 128 MB of them.
+    ray.data.DataContext.get_current().target_max_block_size = 2 << 20
     pictures = ray.data.read_parquet(arguments.pictures, columns=["id", "bytes"])
     captions = pictures.map_batches(
         Caption, batch_format="pyarrow", batch_size=32, num_cpus=1, compute=ray.data.ActorPoolStrategy(size=arguments.actors)

@@ -17,7 +17,7 @@ import pytest
 from soli_captioner import Captioner
 
 HERE = pathlib.Path(__file__).resolve().parent
-COUNT = int(os.environ.get("SOLI_SCALE", "96"))
+COUNT = int(os.environ.get("SOLI_SCALE", "400"))
 #: Seconds after which a job hangs.
 LIMIT = 1200 + COUNT
 
@@ -54,8 +54,19 @@ def processes(words, mark):
     )
 
 
-def run(script, arguments, victim, ready, tmp_path):
-    """Runs a script, and kills the first process `victim` that there is once `ready()`. Returns how long it took."""
+def rows(files):
+    """How many rows are in files that are whole; others may go away meanwhile."""
+    total = 0
+    for file in files:
+        try:
+            total += pyarrow.parquet.read_metadata(file).num_rows
+        except (OSError, pyarrow.ArrowInvalid):
+            continue
+    return total
+
+
+def run(script, arguments, victim, written, tmp_path):
+    """Runs a script, and kills the first process `victim` that there is once there are rows: `written()` of them."""
     mark = f"{os.getpid()}-{script}"
     log = tmp_path / "log.txt"
     started = time.monotonic()
@@ -68,9 +79,11 @@ def run(script, arguments, victim, ready, tmp_path):
     try:
         while job.poll() is None:
             assert time.monotonic() - started < LIMIT, log.read_text()[-4000:]
-            if killed is None and ready() and (found := processes(victim, mark)):
+            if killed is None and (done := written()) and (found := processes(victim, mark)):
                 os.kill(found[0], signal.SIGKILL)
                 killed = found
+                print(f"{script}: process {found[0]} of {found} killed with {done} of {COUNT} rows written", file=sys.__stderr__)
+                assert done < COUNT, "the job was over but for its end when a process was killed"
             time.sleep(0.02)
         assert job.returncode == 0, log.read_text()[-4000:]
     finally:
@@ -79,9 +92,7 @@ def run(script, arguments, victim, ready, tmp_path):
         for process in processes([], mark):
             os.kill(process, signal.SIGKILL)
     assert killed is not None, "the job was over before anything could be killed"
-    seconds = time.monotonic() - started
-    print(f"{script}: {COUNT} pictures in {seconds:.1f} s, process {killed[0]} of {killed} killed", file=sys.__stderr__)
-    return log.read_text()
+    print(f"{script}: {COUNT} pictures in {time.monotonic() - started:.1f} s", file=sys.__stderr__)
 
 
 def check(folder):
@@ -101,15 +112,12 @@ def check(folder):
 def test_spark_with_an_executor_killed(pictures, tmp_path):
     captions = tmp_path / "captions"
 
-    def ready():
-        # A task has written its rows, and others have not.
-        return any(captions.glob("_temporary/*/task_*")) or any(captions.glob("_temporary/*/*/*/*.parquet"))
-
     run(
         "spark_captions.py",
         [pictures, captions, "--master", "local-cluster[2,1,1024]"],
         ["CoarseGrainedExecutorBackend"],
-        ready,
+        # Of tasks that have ended; others have not.
+        lambda: rows(captions.glob("_temporary/*/task_*/*.parquet")),
         tmp_path,
     )
     check(captions)
@@ -121,7 +129,7 @@ def test_ray_with_an_actor_killed(pictures, tmp_path):
         "ray_captions.py",
         [pictures, captions, "--nodes", 2],
         ["ray::", "MapWorker"],
-        lambda: any(captions.glob("*.parquet")),
+        lambda: rows(captions.glob("*.parquet")),
         tmp_path,
     )
     check(captions)

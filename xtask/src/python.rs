@@ -17,7 +17,7 @@ use crate::tools::{Tool, from_env};
 const ENGINES: &str = "SOLI_ENGINES";
 
 /// Pictures for each engine in `test`.
-const FEW: u32 = 96;
+const FEW: u32 = 400;
 
 /// How `cargo xtask scale` tries the engines.
 #[derive(clap::Args)]
@@ -132,7 +132,8 @@ fn install(wheel: &Path, environment: &Path) -> Result<PathBuf> {
 
 /// pytest in `folder`.
 fn test(python: &Path, folder: &Path, variables: &[(&str, String)]) -> Result<()> {
-    let pytest = Cmd::new(python).args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations", "3"]);
+    let pytest =
+        Cmd::new(python).args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--durations", "3"]);
     let pytest = variables.iter().fold(pytest, |pytest, (name, value)| pytest.env(name, value));
     pytest.dir(folder).run()
 }
