@@ -42,7 +42,7 @@ pub fn scale(args: &Args) -> Result<ExitCode> {
     let mut installed = None;
     checks.step("python package", || {
         let environment = tools.path(Tool::Engines)?;
-        let python = install(&build(environment, true)?, environment)?;
+        let python = install(&build(environment)?, environment)?;
         installed = Some(python.clone());
         test(&python, &paths::python(), &[])
     });
@@ -72,7 +72,7 @@ pub fn steps(checks: &mut Checks, tools: &Toolbox, have: &[Tool]) {
     let mut installed = None;
     checks.step(STEPS[0], || {
         let environment = tools.path(if with_engines { Tool::Engines } else { Tool::Python })?;
-        let python = install(&build(environment, false)?, environment)?;
+        let python = install(&build(environment)?, environment)?;
         installed = Some(python.clone());
         test(&python, &paths::python(), &[])
     });
@@ -92,15 +92,17 @@ fn engines(tools: &Toolbox, python: Option<&Path>, pictures: u32) -> Result<()> 
     test(python, &paths::scale(), &[("SOLI_SCALE", pictures.to_string())])
 }
 
-/// The wheel, by maturin of the environment whose Python is given.
-fn build(environment: &Path, release: bool) -> Result<PathBuf> {
+/// The wheel, by maturin of the environment whose Python is given. It is the one for users in `test` too: alone, the package needs
+/// other features of its dependencies than the workspace does, so that next to nothing of an unoptimised build could be
+/// shared, and it would take twice the time, as proc macros are optimised in that.
+fn build(environment: &Path) -> Result<PathBuf> {
     let wheels = paths::root().join("target").join("wheels");
     remove(&wheels)?;
-    let mut maturin = Cmd::new(environment).args(["-m", "maturin", "build", "--quiet", "--out"]).arg(&wheels);
-    if release {
-        maturin = maturin.arg("--release");
-    }
-    maturin.dir(&paths::python()).run()?;
+    Cmd::new(environment)
+        .args(["-m", "maturin", "build", "--quiet", "--release", "--out"])
+        .arg(&wheels)
+        .dir(&paths::python())
+        .run()?;
     let found = fs::read_dir(&wheels).with_context(|| format!("cannot read {}", wheels.display()))?;
     let found: Vec<PathBuf> = found.flatten().map(|entry| entry.path()).collect();
     match &found[..] {
