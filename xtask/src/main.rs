@@ -44,6 +44,8 @@ enum Verb {
     Extension,
     /// Measure soli beside other runtimes in headless Chromium, and write docs/performance.md.
     Bench(bench::Args),
+    /// The Python package: its wheel and tests, and Spark and Ray where they are installed.
+    Python,
     /// Kill tests, the Python package, and Spark and Ray with 10,000 pictures each.
     Scale(python::Args),
     /// Everything: formatting, lints, documentation, native and browser tests.
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(&args).map(done),
         Verb::Extension => extension::run().map(done),
         Verb::Bench(args) => bench::run(&args).map(done),
+        Verb::Python => python::run(),
         Verb::Scale(args) => python::scale(&args),
         Verb::Test => test::run(),
         Verb::Lint => lint::run(),

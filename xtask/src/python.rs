@@ -50,6 +50,18 @@ pub fn scale(args: &Args) -> Result<ExitCode> {
     Ok(checks.close())
 }
 
+/// Runs `cargo xtask python`: those steps of `test`.
+///
+/// # Errors
+/// When a setting is wrong; failed steps show in the exit code.
+pub fn run() -> Result<ExitCode> {
+    let have = tools();
+    let tools = setup::ensure(have)?;
+    let mut checks = Checks::default();
+    steps(&mut checks, &tools, have);
+    Ok(checks.close())
+}
+
 /// What `test` needs of Python: the engines too, where they are installed or asked for.
 pub fn tools() -> &'static [Tool] {
     let asked_for = from_env(ENGINES).is_some();

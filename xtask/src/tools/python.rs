@@ -160,3 +160,16 @@ pub fn java() -> Result<Found> {
         None => bail!("java not found; {advice}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_python_that_is_too_old_or_missing_is_said_in_one_line() {
+        let said = interpreter(&Version::of(&[99, 1])).unwrap_err().to_string();
+        assert!(said.contains("too old") || said.contains("no Python found"), "{said}");
+        assert!(said.ends_with("; install Python 99.1 or newer with its module venv"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
