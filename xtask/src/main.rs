@@ -9,6 +9,7 @@ mod fuzz;
 mod lint;
 mod page;
 mod paths;
+mod python;
 mod serve;
 mod setup;
 mod test;
@@ -46,6 +47,10 @@ enum Verb {
     Bench(bench::Args),
     /// Read damaged files of every kind for some minutes, and write the figures into docs/reliability.md.
     Fuzz(fuzz::Args),
+    /// The Python package: its wheel and tests, and Spark and Ray where they are installed.
+    Python,
+    /// Kill tests, the Python package, and Spark and Ray with 10,000 pictures each.
+    Scale(python::Args),
     /// Everything: formatting, lints, documentation, native and browser tests.
     Test,
     /// Formatting, clippy, documentation and licences, without any test.
@@ -63,6 +68,8 @@ fn main() -> ExitCode {
         Verb::Extension => extension::run().map(done),
         Verb::Bench(args) => bench::run(&args).map(done),
         Verb::Fuzz(args) => fuzz::run(&args).map(done),
+        Verb::Python => python::run(),
+        Verb::Scale(args) => python::scale(&args),
         Verb::Test => test::run(),
         Verb::Lint => lint::run(),
     };

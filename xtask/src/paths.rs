@@ -28,6 +28,16 @@ pub fn extension() -> PathBuf {
     root().join("extension")
 }
 
+/// The sources of the Python package.
+pub fn python() -> PathBuf {
+    root().join("python")
+}
+
+/// The examples for Spark and Ray, and their tests.
+pub fn scale() -> PathBuf {
+    root().join("examples").join("scale")
+}
+
 /// The user's cache folder for tools, `SOLI_CACHE` if that is set.
 pub fn cache() -> Result<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

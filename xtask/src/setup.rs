@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
 
+use crate::tools::python::Environment;
 use crate::tools::wasm_target::Toolchain;
-use crate::tools::{Found, Tool, browsers, crates, node, wasm_target};
+use crate::tools::{Found, Tool, browsers, crates, node, python, wasm_target};
 use crate::ui;
 
 /// What `build` needs.
@@ -24,7 +25,9 @@ pub const BENCH: &[Tool] =
     &[Tool::WasmTarget, Tool::WasmBindgen, Tool::WasmOpt, Tool::Chromium, Tool::NodePackages];
 /// What `lint` needs.
 pub const LINT: &[Tool] = &[Tool::WasmTarget, Tool::WasmClippy];
-/// What `test` needs: everything.
+/// What `scale` needs.
+pub const SCALE: &[Tool] = &[Tool::Engines, Tool::Java];
+/// What `test` needs beside [`crate::python::tools`]: everything but Spark and Ray, which are large.
 pub const TEST: &[Tool] = &[
     Tool::WasmTarget,
     Tool::WasmClippy,
@@ -54,6 +57,7 @@ enum Verb {
     Demo,
     Extension,
     Lint,
+    Scale,
     Test,
 }
 
@@ -67,7 +71,8 @@ pub fn run(args: &Args) -> Result<()> {
         Verb::Demo => DEMO,
         Verb::Extension => EXTENSION,
         Verb::Lint => LINT,
-        Verb::Test => TEST,
+        Verb::Scale => SCALE,
+        Verb::Test => &[TEST, crate::python::tools()].concat(),
     };
     ensure(tools)?.complete()
 }
@@ -118,11 +123,13 @@ pub fn ensure(tools: &[Tool]) -> Result<Toolbox> {
     // Wrong settings are better told before the long installations.
     Toolchain::choose()?;
     let done = Mutex::new(BTreeMap::new());
-    // Two lanes, as what comes ready-made waits for the network while the other compiles.
-    let (built, ready): (Vec<Tool>, Vec<Tool>) =
+    // Three lanes, as what comes ready-made waits for the network while the others compile or unpack.
+    let (built, others): (Vec<Tool>, Vec<Tool>) =
         tools.iter().partition(|tool| matches!(tool, Tool::WasmBindgen | Tool::WasmPack | Tool::Geckodriver));
+    let (packed, ready): (Vec<Tool>, Vec<Tool>) =
+        others.into_iter().partition(|tool| matches!(tool, Tool::Python | Tool::Engines));
     thread::scope(|scope| {
-        for lane in [built, ready] {
+        for lane in [built, packed, ready] {
             let done = &done;
             scope.spawn(move || {
                 for tool in lane {
@@ -152,6 +159,9 @@ fn see_to(tool: Tool) -> std::result::Result<Found, String> {
         Tool::WebKit => browsers::webkit(),
         Tool::NodePackages => node::packages(),
         Tool::ExtensionPackages => node::extension_packages(),
+        Tool::Python => Environment::Package.ensure(),
+        Tool::Engines => Environment::Engines.ensure(),
+        Tool::Java => python::java(),
     };
     match outcome {
         Ok(found) => {

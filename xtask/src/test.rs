@@ -10,7 +10,7 @@ use crate::cmd::Cmd;
 use crate::serve::Site;
 use crate::setup::{self, Toolbox};
 use crate::tools::Tool;
-use crate::{extension, page, paths, wasm};
+use crate::{extension, page, paths, python, wasm};
 
 /// Seconds that one browser may take for tests/web.rs: a busy machine is slow, a hanging one must end.
 const BROWSER_SECONDS: &str = "600";
@@ -20,10 +20,12 @@ const BROWSER_SECONDS: &str = "600";
 /// # Errors
 /// When a setting is wrong; failed steps show in the exit code.
 pub fn run() -> Result<ExitCode> {
-    let tools = setup::ensure(setup::TEST)?;
+    let for_python = python::tools();
+    let tools = setup::ensure(&[setup::TEST, for_python].concat())?;
     let mut checks = Checks::default();
     checks::read_code(&mut checks, &tools);
     checks.step("native tests", || Cmd::new("cargo").args(["test", "--workspace"]).run());
+    python::steps(&mut checks, &tools, for_python);
     checks.step("wasm module", || wasm::build(&tools));
     checks.step("wasm tests in Chromium", || wasm_pack(&tools, "chrome", Tool::Chromium, Tool::Chromedriver));
     checks.step("wasm tests in Firefox", || wasm_pack(&tools, "firefox", Tool::Firefox, Tool::Geckodriver));

@@ -8,6 +8,7 @@ pub mod browsers;
 pub mod crates;
 pub mod debian_wasm;
 pub mod node;
+pub mod python;
 pub mod wasm_target;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +42,12 @@ pub enum Tool {
     NodePackages,
     /// The packages that pack and check the browser extension.
     ExtensionPackages,
+    /// Python with what builds and tests the Python package.
+    Python,
+    /// The same with Spark and Ray.
+    Engines,
+    /// A Java runtime, for Spark.
+    Java,
 }
 
 impl Tool {
@@ -59,12 +66,15 @@ impl Tool {
             Self::WebKit => "webkit",
             Self::NodePackages => "node packages",
             Self::ExtensionPackages => "for extension",
+            Self::Python => "python",
+            Self::Engines => "engines",
+            Self::Java => "java",
         }
     }
 
     /// Whether the tests leave out what needs it, where it is missing: it cannot be had everywhere.
     pub fn is_optional(self) -> bool {
-        self == Self::WebKit
+        matches!(self, Self::WebKit | Self::Python)
     }
 }
 

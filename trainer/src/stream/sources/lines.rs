@@ -104,7 +104,7 @@ fn from_json(line: &[u8], place: &str) -> (Id, Payload) {
     };
     let payload = match (line.file, line.bytes) {
         (Some(file), None) => Payload::File(PathBuf::from(file)),
-        (None, Some(bytes)) => match BASE64.decode(bytes.trim()) {
+        (None, Some(bytes)) => match BASE64.decode(on_one_line(&bytes).as_bytes()) {
             Ok(bytes) => Payload::Bytes(bytes),
             Err(error) => Payload::Missing(format!("{}: \"bytes\" is no base64: {error}", id.as_str())),
         },
@@ -114,6 +114,15 @@ fn from_json(line: &[u8], place: &str) -> (Id, Payload) {
         }
     };
     (id, payload)
+}
+
+/// Base64 without the line breaks that MIME has after every 76 characters; Spark's `base64()` has them too.
+fn on_one_line(base64: &str) -> std::borrow::Cow<'_, str> {
+    if base64.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        base64.split_ascii_whitespace().collect::<String>().into()
+    } else {
+        base64.into()
+    }
 }
 
 #[cfg(unix)]
@@ -190,6 +199,7 @@ mod tests {
             (r#"{"id": 7, "bytes": "AQI="}"#, "7", "Bytes([1, 2])"),
             (r#"{"id": 7, "bytes": "AQI"}"#, "7", "Bytes([1, 2])"),
             (r#"{"id": 7, "bytes": "A\u0051I="}"#, "7", "Bytes([1, 2])"),
+            (r#"{"id": 7, "bytes": " A\r\nQI=\r\n"}"#, "7", "Bytes([1, 2])"),
             (r#"{"id": 7, "bytes": "*"}"#, "7", "no base64"),
             (r#"{"id": 7}"#, "7", "neither"),
             (r#"{"id": 7, "file": "a", "bytes": ""}"#, "7", "give one"),
