@@ -60,14 +60,14 @@ impl Icc {
 }
 
 /// Whether a profile's primaries are none: those of every colour space add up to about the white of D50, and how a program
-/// clips the colours of damaged ones is its own choice.
+/// clips the colours of damaged ones is its own choice. Of old profiles the white is the screen's own, a little beside it.
 fn is_absurd(profile: &ColorProfile) -> bool {
     let of = [profile.red_colorant, profile.green_colorant, profile.blue_colorant];
     let sum = of.iter().fold([0.0; 3], |sum, c| [sum[0] + c.x, sum[1] + c.y, sum[2] + c.z]);
     let white = [0.9642, 1.0, 0.8249];
     profile.color_space == DataColorSpace::Rgb
         && profile.is_matrix_shaper()
-        && (sum.iter().zip(white).any(|(sum, white): (&f64, f64)| (sum - white).abs() > 0.2)
+        && (sum.iter().zip(white).any(|(sum, white): (&f64, f64)| (sum - white).abs() > 0.4)
             || of.iter().any(|c| [c.x, c.y, c.z].iter().any(|value| value.abs() > 2.0)))
 }
 
