@@ -277,8 +277,11 @@ export function createPanel({ t, language, act }) {
     const [width, height] = [picture.naturalWidth || picture.width, picture.naturalHeight || picture.height];
     if ((picture.localName === 'img' || picture.localName === 'canvas') && width > 0 && height > 0) {
       const scale = Math.max(96 / width, 96 / height);
-      const context = canvas.getContext('2d');
-      context.drawImage(picture, (96 - width * scale) / 2, (96 - height * scale) / 2, width * scale, height * scale);
+      try {
+        canvas.getContext('2d').drawImage(picture, (96 - width * scale) / 2, (96 - height * scale) / 2, width * scale, height * scale);
+      } catch {
+        // No canvas to be had, or a picture that went to pieces: the row has its words all the same.
+      }
     }
     return canvas;
   }

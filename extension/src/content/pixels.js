@@ -63,7 +63,7 @@ async function asPng(canvas) {
     late: () => new Error('the picture was not encoded in time'),
   });
   if (!blob) throw new Error('the picture could not be encoded');
-  return dataUrl(blob);
+  return outside(() => dataUrl(blob), { timeout: TIMEOUT, late: () => new Error('the picture was not read in time') });
 }
 
 function toCanvas({ data, width, height }) {

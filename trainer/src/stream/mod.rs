@@ -3,6 +3,7 @@
 //! One thread reads the inputs, as many as are asked for decode and caption, and the caller's writes the rows. Reader
 //! and writer are never further apart than a gate allows, so memory does not depend on the number of pictures.
 
+mod columnar;
 mod dedupe;
 mod done;
 mod error;

@@ -14,7 +14,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Fields, Schema};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -23,6 +23,7 @@ use serde_json::{Map, Value};
 
 use super::columns::{COLUMNS, Column, Kind};
 use super::{Lines, Output, Target, beside, file};
+use crate::stream::columnar;
 use crate::stream::done::Done;
 use crate::stream::error::StreamError;
 use crate::stream::item::{Id, Row};
@@ -99,11 +100,14 @@ impl ParquetFile {
         if self.path.exists() {
             let earlier = File::open(&self.path)
                 .map_err(StreamError::io(format!("cannot read {}", self.path.display())))?;
-            let reader = ParquetRecordBatchReaderBuilder::try_new(earlier)
-                .and_then(|b| b.with_batch_size(BATCH).build());
-            for batch in reader.map_err(failed)? {
-                writer.write(&batch.map_err(|error| failed(error.into()))?).map_err(failed)?;
-            }
+            columnar::guarded(|| {
+                let builder = columnar::open(earlier, ArrowReaderOptions::new())?;
+                for batch in builder.with_batch_size(BATCH).build()? {
+                    writer.write(&batch?)?;
+                }
+                Ok(())
+            })
+            .map_err(failed)?;
         }
         let journal = File::open(&self.journal_path)
             .map_err(StreamError::io(format!("cannot read {}", self.journal_path.display())))?;
@@ -186,7 +190,7 @@ fn scan(path: &Path, done: &mut Done) -> Result<Option<String>, StreamError> {
     let unreadable =
         |error: &dyn std::fmt::Display| StreamError::not_ours(path, format!("cannot be read: {error}"));
     let file = File::open(path).map_err(StreamError::io(format!("cannot read {}", path.display())))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unreadable(&error))?;
+    let builder = columnar::open(file, ArrowReaderOptions::new()).map_err(|error| unreadable(&error))?;
     if builder.schema().fields() != schema().fields() {
         let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
         return Err(StreamError::not_ours(
@@ -196,12 +200,15 @@ fn scan(path: &Path, done: &mut Done) -> Result<Option<String>, StreamError> {
     }
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let mask = parquet::arrow::ProjectionMask::roots(builder.parquet_schema(), [0]);
-    let reader = builder.with_projection(mask).with_batch_size(BATCH).build();
-    for batch in reader.map_err(|error| unreadable(&error))? {
-        let batch = batch.map_err(|error| unreadable(&error))?;
-        let ids = batch.column(0).as_string::<i32>();
-        (0..ids.len()).for_each(|row| done.add(ids.value(row)));
-    }
+    columnar::guarded(|| {
+        for batch in builder.with_projection(mask).with_batch_size(BATCH).build()? {
+            let batch = batch?;
+            let ids = batch.column(0).as_string::<i32>();
+            (0..ids.len()).for_each(|row| done.add(ids.value(row)));
+        }
+        Ok(())
+    })
+    .map_err(|error| unreadable(&error))?;
     Ok(metadata.into_iter().find(|pair| pair.key == JOURNAL).and_then(|pair| pair.value))
 }
 

@@ -11,8 +11,9 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
+use crate::stream::columnar;
 use crate::stream::feed::{Closed, Feed};
 use crate::stream::item::{Id, Payload};
 
@@ -57,8 +58,7 @@ fn rows(file: File, id: &Id, columns: &Columns, feed: &mut Feed) -> Result<(), T
         |error: &dyn std::fmt::Display| Trouble::Broken(format!("the Parquet file is broken: {error}"));
     // Without the writer's own types there are fewer kinds of columns.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
-        .map_err(|error| broken(&error))?;
+    let builder = columnar::open(file, options).map_err(|error| broken(&error))?;
     let found = Found::find(builder.schema(), columns).map_err(Trouble::Broken)?;
     let total = builder.metadata().file_metadata().num_rows().max(1) as f64;
     let wanted = found.id.into_iter().chain([found.picture]);
