@@ -144,8 +144,14 @@ describe('a browser that fails under the extension', () => {
         const { said } = await visit(name, how, async (page, panel) => {
           for (;;) {
             const again = panel.getByRole('button', { name: 'Try again' });
-            if ((await again.count()) === 0) break;
+            const left = await again.count();
+            if (left === 0) break;
             await again.first().click();
+            // Its row goes as soon as it is tried: until then the panel still looks settled.
+            await page.waitForFunction((left) => {
+              const buttons = document.querySelector('[data-soli-panel]').shadowRoot.querySelectorAll('button');
+              return [...buttons].filter((button) => button.textContent === 'Try again').length < left;
+            }, left);
             await settled(page);
           }
         });

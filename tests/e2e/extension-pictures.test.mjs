@@ -72,7 +72,7 @@ describe('the extension', () => {
     const inScript = await chromium.contentScript(other);
     await inScript(`globalThis.send = chrome.runtime.sendMessage.bind(chrome.runtime);
       chrome.runtime.sendMessage = async (message) => message.type === 'caption'
-        ? { value: { text: 'a dog on a boat', score: -3, kind: 'photo', confidence: 0.1, certainty: 'no', words: [] } }
+        ? { value: { text: 'a dog on a boat', score: -3, kind: 'photograph', confidence: 0.1, certainty: 'no', words: [] } }
         : send(message); null`);
     await other.evaluate(() => document.body.insertAdjacentHTML('beforeend', '<img id="unsure" src="/photos/cat.jpg" width="300" height="200">'));
     await panel.locator('.list', { hasText: 'soli cannot tell what this picture shows' }).waitFor();

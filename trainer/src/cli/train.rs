@@ -19,7 +19,7 @@ use crate::data::{Dataset, Example, Report, Split, tokens};
 use crate::parameters::Parameters;
 use crate::stages::{self, Inputs};
 use crate::warm_start;
-use crate::{pretrained, revision};
+use crate::{checkpoint, pretrained, revision};
 
 /// Train a captioner; goes on where an earlier run in the same folder stopped.
 #[derive(Debug, Args)]
