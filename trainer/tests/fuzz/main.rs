@@ -80,7 +80,6 @@ fn fuzz(target: &Target) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(length) = Length::of(target) else { return };
     count_panics();
-    let started = Instant::now();
     let (mut accepted, mut refused, mut most, mut slowest) = (0u64, 0u64, 0, (Duration::ZERO, 0));
     let mut failures = Vec::new();
     let shown = empty_show(target);
@@ -89,6 +88,7 @@ fn fuzz(target: &Target) {
         let whole = matches!((target.read)(seed, &seed.bytes), Outcome::Accepted(_));
         assert_eq!(whole, !seed.refused, "{}: {} as it is", target.name, seed.name);
     }
+    let started = Instant::now();
     let mut number = if let Length::Only(number) = length { number } else { 0 };
     loop {
         match length {
