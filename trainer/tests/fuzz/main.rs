@@ -283,13 +283,13 @@ fn cases_differ_and_can_be_made_again() {
     assert_eq!(make(3), make(3));
 }
 
-/// The allocator sees what is allocated, also by other threads.
+/// The allocator sees what is allocated, also by other threads (of which some may just be ending).
 #[test]
 fn memory_is_counted() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (_, peak) = allocation::peak(|| {
-        drop(vec![1u8; 3_000_000]);
-        std::thread::spawn(|| drop(vec![1u8; 5_000_000])).join().unwrap();
+        drop(vec![1u8; 30_000_000]);
+        std::thread::spawn(|| drop(vec![1u8; 50_000_000])).join().unwrap();
     });
-    assert!((5_000_000..6_000_000).contains(&peak), "{peak}");
+    assert!((45_000_000..55_000_000).contains(&peak), "{peak}");
 }
