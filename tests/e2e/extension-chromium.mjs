@@ -41,18 +41,32 @@ export async function openWithExtension({ settings = { tell: 'words' }, captione
   if (settings) await worker.evaluate((settings) => chrome.storage.local.set({ settings }), settings);
   const session = await context.browser().newBrowserCDPSession();
 
+  /** Presses the toolbar button while this page is in front. */
+  async function press(page) {
+    const url = page.url();
+    const { targetInfos } = await session.send('Target.getTargets', { filter: [{}] });
+    const { targetId } = targetInfos.find((target) => target.type === 'tab' && target.url === url);
+    await session.send('Extensions.triggerAction', { id, targetId });
+  }
+
   return {
     context,
     id,
     worker,
     session,
     address: (path) => `chrome-extension://${id}/${path}`,
-    /** Presses the toolbar button while this page is in front. */
-    async press(page) {
-      const url = page.url();
-      const { targetInfos } = await session.send('Target.getTargets', { filter: [{}] });
-      const { targetId } = targetInfos.find((target) => target.type === 'tab' && target.url === url);
-      await session.send('Extensions.triggerAction', { id, targetId });
+    press,
+    /** Presses it until the panel is there: once more where a busy browser swallowed that. */
+    async open(page) {
+      for (let tries = 1; ; tries += 1) {
+        await press(page);
+        const there = page.waitForSelector('[data-soli-panel]', { state: 'attached', timeout: tries < 3 ? 15_000 : PATIENCE });
+        try {
+          return await there;
+        } catch (error) {
+          if (tries === 3) throw error;
+        }
+      }
     },
     /** Evaluates in the content script's world of a page, after it has come; gives a function that does so again. */
     async contentScript(page) {

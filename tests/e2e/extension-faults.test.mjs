@@ -83,19 +83,6 @@ describe('a browser that fails under the extension', () => {
     await site.close();
   });
 
-  /** Presses the toolbar button; once more where a busy browser swallowed that. */
-  async function open(page, panel) {
-    for (let tries = 1; ; tries += 1) {
-      await chromium.press(page);
-      const opened = panel.getByText('There is nothing to describe').waitFor({ timeout: tries < 3 ? 15_000 : PATIENCE });
-      try {
-        return await opened;
-      } catch (error) {
-        if (tries === 3) throw error;
-      }
-    }
-  }
-
   /** A page with a picture of its own and one of another host; what the panel says of both, and which calls were made. */
   async function visit(name, how, then = async () => {}) {
     const page = await chromium.context.newPage();
@@ -106,7 +93,8 @@ describe('a browser that fails under the extension', () => {
       await page.goto(`${site.origin}/plain.html?${(shots += 1)}`);
       await page.bringToFront();
       const panel = page.locator('[data-soli-panel]');
-      await open(page, panel);
+      await chromium.open(page);
+      await panel.getByText('There is nothing to describe').waitFor();
       const inScript = await chromium.contentScript(page);
       await inScript(`(${install})(${JSON.stringify(Object.keys(CALLS))}); faults.set(${JSON.stringify(name)}, ${JSON.stringify(how)}); null`);
       await page.evaluate((other) => {

@@ -226,7 +226,7 @@ export async function soakExtension({ captions, pictures }) {
     const page = await chromium.context.newPage();
     await page.goto(`${site.url}page.html`);
     await page.bringToFront();
-    await chromium.press(page);
+    await chromium.open(page);
     /** Until so many pictures are listed, and nothing is in work or waits. */
     const listed = (count) =>
       page.waitForFunction(

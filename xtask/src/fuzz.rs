@@ -70,6 +70,7 @@ pub fn run(args: &Args) -> Result<()> {
             .fix("the files above were taken with other pixels than Chromium's"),
         4,
     )?;
+    ensure!(!compared.is_empty(), "no picture was accepted, so that none was compared");
     if args.no_docs {
         return Ok(());
     }

@@ -20,8 +20,9 @@ async function reach(tab, message, frameId) {
   for (let i = 0; i < TRIES; i += 1) {
     if (!(await inject(tab, frameId ?? 0))) break;
     try {
-      await api.tabs.sendMessage(tab.id, { to: 'page', ...message }, to);
-      return;
+      const answer = await api.tabs.sendMessage(tab.id, { to: 'page', ...message }, to);
+      if (!answer?.error) return;
+      await new Promise((resolve) => setTimeout(resolve, BETWEEN_TRIES));
     } catch {
       await new Promise((resolve) => setTimeout(resolve, BETWEEN_TRIES));
     }

@@ -36,8 +36,16 @@ export function start() {
   let panel = null;
   let watcher = null;
   let counter = 0;
-  /** Resolves when settings and words are here. */
-  const ready = greet();
+  let greeting = null;
+  /** Resolves when settings and words are here. A background that is just starting may lose the question: then it is asked again. */
+  function ready() {
+    greeting ??= greet().catch((error) => {
+      greeting = null;
+      throw error;
+    });
+    return greeting;
+  }
+  ready().catch(() => {});
 
   async function greet() {
     const hello = await ask('background', 'hello');
@@ -362,22 +370,22 @@ export function start() {
 
   listen('page', {
     async 'describe-page'() {
-      await ready;
+      await ready();
       panel?.open('page');
       begin();
     },
     async 'describe-picture'({ url }) {
-      await ready;
+      await ready();
       if (isTop) panel.open('picture');
       else await ask('background', 'relay', { message: { type: 'open' } });
       describePicture(url);
     },
     async open() {
-      await ready;
+      await ready();
       panel?.open('picture');
     },
     async items({ frame, news }) {
-      await ready;
+      await ready();
       if (isTop) show(frame, news);
     },
     act({ action, frame, id, from }) {

@@ -1,7 +1,9 @@
 //! Parquet files, which may be damaged: the library believes what they say of themselves, and panics where it is absurd.
 
+use std::cell::Cell;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
 
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
@@ -36,8 +38,30 @@ pub fn open(
 /// # Errors
 /// That of `read`, or that the file is damaged.
 pub fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(ParquetError::General("the file is damaged".to_owned())))
+    quietly(read).unwrap_or_else(|| Err(ParquetError::General("the file is damaged".to_owned())))
+}
+
+thread_local! {
+    /// Whether a panic of this thread is a damaged file's fault, and told as such.
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `read` gives; nothing if the library panics in it, which then prints nothing either: a message about its source would tell
+/// the user nothing.
+pub fn quietly<T>(read: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = take_hook();
+        set_hook(Box::new(move |info| {
+            if !EXPECTED.get() {
+                usual(info);
+            }
+        }));
+    });
+    let outer = EXPECTED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(read));
+    EXPECTED.set(outer);
+    result.ok()
 }
 
 #[cfg(test)]
@@ -49,6 +73,13 @@ mod tests {
     use parquet::arrow::ArrowWriter;
 
     use super::*;
+
+    #[test]
+    fn a_panic_of_the_library_is_a_damaged_file() {
+        let error = guarded::<()>(|| panic!("offset + len out of bounds")).unwrap_err();
+        assert_eq!(error.to_string(), "Parquet error: the file is damaged");
+        assert!(!EXPECTED.get());
+    }
 
     /// Every byte of a small file's description, made another one: an error, or rows, and no panic in either case.
     #[test]

@@ -14,7 +14,7 @@ use soli_trainer::checkpoint::{self, Progress};
 use soli_trainer::config::Recipe;
 use soli_trainer::data::{Dataset, Split, decode};
 use soli_trainer::kinds;
-use soli_trainer::run::{MetricsFile, Row as MetricsRow};
+use soli_trainer::metrics_file::{MetricsFile, Row as MetricsRow};
 use soli_trainer::stream::output::{self, Format};
 use soli_trainer::stream::sources::{Columns, Input, ReadOptions};
 use soli_trainer::stream::{self, Done, Id, Row, StreamOptions};

@@ -1,7 +1,6 @@
 //! The pictures of a Parquet file: a row each, with bytes or with the path of a file.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use arrow_array::cast::AsArray;
@@ -32,13 +31,13 @@ pub struct Columns {
 /// Reads the pictures of a Parquet file.
 pub fn read(file: File, id: &Id, columns: &Columns, feed: &mut Feed) -> Result<(), Closed> {
     // A damaged file can make the library panic, which must not cost the other inputs.
-    match catch_unwind(AssertUnwindSafe(|| rows(file, id, columns, feed))) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(Trouble::Closed)) => Err(Closed),
-        Ok(Err(Trouble::Broken(reason))) => {
+    match columnar::quietly(|| rows(file, id, columns, feed)) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(Trouble::Closed)) => Err(Closed),
+        Some(Err(Trouble::Broken(reason))) => {
             feed.broken_input(id.clone(), format!("{}: {reason}", id.as_str()))
         }
-        Err(_) => feed.broken_input(id.clone(), format!("{}: the Parquet file is broken", id.as_str())),
+        None => feed.broken_input(id.clone(), format!("{}: the Parquet file is broken", id.as_str())),
     }
 }
 
