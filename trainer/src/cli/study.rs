@@ -189,7 +189,7 @@ impl Study {
         let shown: Vec<&report::Row> = [rows.first(), rows.last()].into_iter().flatten().collect();
         charts::sheet(&self.out.join("examples.svg"), &plan.examples, &shown)?;
         let path = self.out.with_extension("md");
-        let mut command = "soli study --data ../shared/data/flickr8k".to_owned();
+        let mut command = "soli study --data flickr8k".to_owned();
         for (flag, value, default) in
             [("config", &self.config, CONFIG), ("runs", &self.runs, RUNS), ("out", &self.out, OUT)]
         {
