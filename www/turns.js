@@ -1,5 +1,3 @@
-import { outside } from './pkg/outside.js';
-
 /**
  * Has one tab at a time do a work that all tabs need once; the others wait and are told how far it is.
  *
@@ -22,47 +20,33 @@ export async function takeTurns(name, work, { onElsewhere, signal, patience }) {
   let atWork = false;
   let latest = null;
 
-  const say = (message) => {
-    try {
-      channel?.postMessage(message);
-    } catch {
-      // Nobody hears of it, and then the others load for themselves.
-    }
-  };
   const tell = (progress) => {
     latest = progress;
-    say({ progress });
+    channel?.postMessage({ progress });
   };
   if (channel) {
     channel.onmessage = ({ data }) => {
       if (atWork) {
         // A tab that has just come wants to know how far this one is.
-        if (data.ask && latest) say({ progress: latest });
+        if (data.ask && latest) channel.postMessage({ progress: latest });
       } else if (data.progress) {
         clearTimeout(timer);
         timer = setTimeout(stopWaiting, patience);
         onElsewhere?.(data.progress);
       }
     };
-    say({ ask: true });
+    channel.postMessage({ ask: true });
   }
   signal?.addEventListener('abort', stopWaiting);
 
-  const begin = async () => {
-    // Its turn may still come when it has long gone to work without.
-    if (atWork) return undefined;
+  const begin = () => {
     atWork = true;
     clearTimeout(timer);
     signal?.removeEventListener('abort', stopWaiting);
     return work(tell);
   };
   try {
-    // A lock that never comes, whatever its signal says, is waited for no longer.
-    const outOfPatience = new Promise((_, reject) => {
-      waiting.signal.addEventListener('abort', () => atWork || reject(waiting.signal.reason));
-    });
-    const done = await Promise.race([navigator.locks.request(name, { signal: waiting.signal }, begin), outOfPatience]);
-    return atWork ? done : await begin();
+    return await navigator.locks.request(name, { signal: waiting.signal }, begin);
   } catch (error) {
     if (atWork) throw error;
     signal?.throwIfAborted();
@@ -77,17 +61,8 @@ export async function takeTurns(name, work, { onElsewhere, signal, patience }) {
 
 /** Does a small work if it is nobody's turn now; else not at all. */
 export async function whenNobodyWorks(name, work) {
-  if (!navigator.locks) {
-    await work();
-    return;
-  }
-  try {
-    await outside(() => navigator.locks.request(name, { ifAvailable: true }, (lock) => (lock ? work() : undefined)), {
-      late: () => new Error('the lock gave no answer'),
-    });
-  } catch {
-    // A small work, which is done the next time.
-  }
+  if (!navigator.locks) return work();
+  return navigator.locks.request(name, { ifAvailable: true }, (lock) => (lock ? work() : undefined)).catch(() => {});
 }
 
 function openChannel(name) {

@@ -2,12 +2,7 @@
  * The pieces of one version of the weights in the Cache API. A piece's address is the weights' hash and its place, and its
  * size follows from the place: whoever writes it, in whatever tab, writes the same bytes.
  */
-import { outside } from './pkg/outside.js';
-
 const CACHE = 'soli-weights';
-
-/** Milliseconds after which a store that says nothing is as good as none. */
-const PATIENCE = 10_000;
 
 /** Bytes of every piece but the last. */
 export const PIECE = 1 << 20;
@@ -20,28 +15,15 @@ export const PIECE = 1 << 20;
  */
 export async function openStore({ url, bytes, sha256 }, notes) {
   let cache = null;
-  const ask = (call) => outside(call, { timeout: PATIENCE, late: () => new Error('the store gave no answer') });
   try {
-    cache = await ask(() => caches.open(CACHE));
-    if (!cache) throw new Error('the store is none');
+    cache = await caches.open(CACHE);
   } catch {
-    giveUp('no-store'); // no secure address, a private window, a sandboxed frame
-  }
-
-  function giveUp(note) {
-    cache = null;
-    notes.add(note);
+    notes.add('no-store'); // no secure address, a private window, a sandboxed frame
   }
   const address = (place) => `${url.href}&piece=${place}`;
 
   async function clear(isUnwanted) {
-    const mine = cache;
-    if (!mine) return;
-    try {
-      for (const request of (await ask(() => mine.keys())) ?? []) if (isUnwanted(request)) await ask(() => mine.delete(request));
-    } catch {
-      // What could not be removed takes up room, no more: whatever is read is checked.
-    }
+    for (const request of (await cache?.keys()) ?? []) if (isUnwanted(request)) await cache.delete(request);
   }
 
   return {
@@ -52,27 +34,20 @@ export async function openStore({ url, bytes, sha256 }, notes) {
     /** @returns {Promise<(Blob | null)[]>} one for each place; null: it is not here, or has another size */
     async pieces() {
       const read = async (place) => {
-        const mine = cache;
-        if (!mine) return null;
-        try {
-          const blob = await ask(async () => (await mine.match(address(place)))?.blob());
-          return blob?.size === sizeAt(place, bytes) ? blob : null;
-        } catch {
-          giveUp('no-store');
-          return null;
-        }
+        const blob = await (await cache?.match(address(place)))?.blob();
+        return blob?.size === sizeAt(place, bytes) ? blob : null;
       };
       return Promise.all(Array.from({ length: Math.ceil(bytes / PIECE) }, (_, place) => read(place)));
     },
 
     async put(place, blob) {
       try {
-        const mine = cache;
-        if (mine) await ask(() => mine.put(address(place), new Response(blob)));
+        await cache?.put(address(place), new Response(blob));
       } catch (error) {
         // What cannot be kept whole is not worth its room.
-        await this.forget();
-        giveUp(error.name === 'QuotaExceededError' ? 'no-room' : 'no-store');
+        notes.add(error.name === 'QuotaExceededError' ? 'no-room' : 'no-store');
+        await this.forget().catch(() => {});
+        cache = null;
       }
     },
 
