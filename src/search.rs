@@ -198,7 +198,7 @@ pub fn search_reworded<S: Scorer>(
             }
         }
         let ahead = finished.iter().map(Hypothesis::rank).fold(f32::NEG_INFINITY, f32::max);
-        // They are as long as each other and in falling order, so that after the first hopeless one all are.
+        // They are as long as each other and in falling order, so that after the first that is pruned all are.
         let most = next.first().map_or(0.0, Hypothesis::sum);
         let kept = next.iter().position(|h| h.is_pruned(most, ahead)).unwrap_or(next.len());
         next.truncate(kept);

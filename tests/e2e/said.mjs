@@ -46,7 +46,7 @@ export const TOLD = {
   words: ['sure', 'guess', 'words', 'drawing', 'page'],
 };
 
-/** Runs in a page before its code: every caption that comes from a worker is `window.caption`. */
+/** Runs in a page before its code: every caption that comes from a worker has the fields of `window.caption`. */
 export function faked() {
   const { set, get } = Object.getOwnPropertyDescriptor(Worker.prototype, 'onmessage');
   Object.defineProperty(Worker.prototype, 'onmessage', {

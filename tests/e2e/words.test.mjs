@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { listen, open, photos, resultOf, rowsOf, upload } from './helpers.mjs';
+import { faked } from './said.mjs';
 
 const WORDS = [
   { word: 'sofa', probability: 0.62 },
@@ -10,21 +11,6 @@ const WORDS = [
   { word: 'dog', probability: 0.24 },
 ];
 const LINE = 'Sees: cat 91 %, sofa 62 %';
-
-/** Runs in the page before its code: every caption gets `window.words`. */
-function faked() {
-  const { set, get } = Object.getOwnPropertyDescriptor(Worker.prototype, 'onmessage');
-  Object.defineProperty(Worker.prototype, 'onmessage', {
-    configurable: true,
-    get,
-    set(handler) {
-      set.call(this, handler && ((event) => {
-        if (event.data?.value?.text !== undefined && window.words !== undefined) event.data.value.words = window.words;
-        handler.call(this, event);
-      }));
-    },
-  });
-}
 
 describe('the words that are seen', () => {
   let world;
@@ -39,7 +25,7 @@ describe('the words that are seen', () => {
   });
 
   const choose = (words) => async () => {
-    await page.evaluate((words) => (window.words = words), words);
+    await page.evaluate((words) => (window.caption = { words }), words);
     await page.setInputFiles('#file', await upload(photos[0]));
   };
 
@@ -56,7 +42,7 @@ describe('the words that are seen', () => {
   for (const [name, words] of [['absent', null], ['empty', []], ['not sure enough', [{ word: 'dog', probability: 0.2 }]]]) {
     test(`${name}: nothing is there`, async () => {
       await resultOf(page, choose(WORDS));
-      await page.evaluate(() => delete window.words);
+      await page.evaluate(() => delete window.caption);
       await resultOf(page, choose(words));
       assert.ok(await page.isHidden('#seen-words'));
     });
@@ -70,7 +56,7 @@ describe('the words that are seen', () => {
 
   test('are in the list and in what is exported', async () => {
     await page.evaluate((words) => {
-      window.words = words;
+      window.caption = { words };
       document.getElementById('clear').click();
     }, WORDS);
     await page.setInputFiles('#file', [await upload(photos[0]), { name: 'x.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('no') }]);

@@ -76,7 +76,7 @@ pub fn load(parameters: &Parameters, weights: &Weights) -> Result<()> {
 }
 
 /// Whether training from `start` needs the pretrained trunk: for a share of it, or for a concept head that the weights lack.
-pub fn needs_backbone(recipe: &Recipe, start: Option<&Weights>) -> bool {
+pub fn needs_pretrained(recipe: &Recipe, start: Option<&Weights>) -> bool {
     let has_head = start.is_some_and(|weights| weights.config.concepts.is_some());
     recipe.pretrained_share > 0.0 || (recipe.model.concepts.is_some() && !has_head)
 }

@@ -38,7 +38,7 @@ fn root() -> PathBuf {
 }
 
 /// `SOLI_PRETRAINED`, or where the README and the data folder keep the file.
-fn backbone_file() -> Option<PathBuf> {
+fn pretrained_file() -> Option<PathBuf> {
     const FILE: &str = "efficientnet-lite0.safetensors";
     let named = std::env::var_os("SOLI_PRETRAINED").map(PathBuf::from);
     let usual = ["runs/pretrained", "../shared/data/backbone"].map(|place| root().join(place).join(FILE));
@@ -114,7 +114,7 @@ fn check(case: &Case, trunks: [Trunk; 2], config: &EncoderConfig, file: &HashMap
 
 #[test]
 fn the_trunk_sees_what_pytorch_sees() {
-    let Some(path) = backbone_file() else {
+    let Some(path) = pretrained_file() else {
         eprintln!(
             "left out: the trunk against PyTorch (not pretrained; set SOLI_PRETRAINED, see the README)"
         );

@@ -166,7 +166,7 @@ impl Train {
         let parameters = Parameters::new(recipe.seed);
         stages::build(&parameters, &recipe.model)?;
         let pretrained = match self.sources.pretrained_path() {
-            Some(path) if start.is_none() || warm_start::needs_backbone(&recipe, start) => {
+            Some(path) if start.is_none() || warm_start::needs_pretrained(&recipe, start) => {
                 pretrained::load(&path, &recipe.model)?
             }
             _ => HashMap::new(),
