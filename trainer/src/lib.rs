@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod fold;
 pub mod honesty;
 pub mod kinds;
+pub mod labels;
 pub mod metrics;
 pub mod metrics_file;
 pub mod optimiser;
