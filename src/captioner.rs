@@ -2,8 +2,9 @@
 
 use std::sync::Mutex;
 
-use crate::confidence::{Certainty, Confidence, Signs, size, support};
+use crate::confidence::{Certainty, Confidence, Signs, least_support, size, support};
 use crate::config::ModelConfig;
+use crate::details::Details;
 use crate::error::Error;
 use crate::image::{ImageError, Rgba, to_square};
 use crate::kind::Kind;
@@ -31,16 +32,22 @@ pub struct CaptionOptions {
     /// Whether people are "a person", "people", "a child" and "children", whatever gender and age
     /// the network guesses.
     pub neutral: bool,
+    /// Whether numbers, colours and actions that the network is unsure of are left out.
+    pub careful: bool,
+    /// Whether it is told for each word of [`Caption::words`] where in the picture it was seen.
+    pub cells: bool,
 }
 
 impl CaptionOptions {
-    /// The defaults, but with the words that the network learned for people: for scores against captions that say them.
-    pub const AS_LEARNED: Self = Self { beam: 3, max_tokens: None, neutral: false };
+    /// The defaults, but with the words that the network learned for people, and with all that it guesses: for scores against
+    /// captions that say them.
+    pub const AS_LEARNED: Self =
+        Self { beam: 3, max_tokens: None, neutral: false, careful: false, cells: false };
 }
 
 impl Default for CaptionOptions {
     fn default() -> Self {
-        Self { neutral: true, ..Self::AS_LEARNED }
+        Self { neutral: true, careful: true, ..Self::AS_LEARNED }
     }
 }
 
@@ -53,6 +60,16 @@ impl CaptionOptions {
     /// These options with neutral words for people or with those that the network learned.
     pub fn with_neutral(self, neutral: bool) -> Self {
         Self { neutral, ..self }
+    }
+
+    /// These options with details that the network is unsure of left out, or not.
+    pub fn with_careful(self, careful: bool) -> Self {
+        Self { careful, ..self }
+    }
+
+    /// These options with or without the cells that words were seen in.
+    pub fn with_cells(self, cells: bool) -> Self {
+        Self { cells, ..self }
     }
 
     /// These options with captions of at most `max_tokens` tokens, the end included; at least 2.
@@ -95,6 +112,10 @@ pub struct Word {
     pub word: String,
     /// How likely people who describe the picture say it, 0 to 1.
     pub probability: f32,
+    /// How much each cell of the picture alone shows it, 0 to 1: row by row from the top left, a square number of them. Only
+    /// if it was asked for ([`CaptionOptions::cells`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cells: Option<Vec<f32>>,
 }
 
 /// A captioner with its weights.
@@ -107,6 +128,7 @@ pub struct Captioner {
     provenance: Provenance,
     confidence: Option<Confidence>,
     neutral: Neutral,
+    details: Details,
 }
 
 impl Captioner {
@@ -122,6 +144,7 @@ impl Captioner {
             scratch: Mutex::default(),
             config: file.config().clone(),
             neutral: Neutral::new(file.vocabulary()),
+            details: Details::new(file.vocabulary()),
             vocabulary: file.vocabulary().clone(),
             provenance: file.provenance().clone(),
             confidence: file.confidence().cloned(),
@@ -135,8 +158,9 @@ impl Captioner {
     pub fn new(weights: Weights) -> Result<Self, Error> {
         let network = Network::new(&weights, &weights.config)?;
         let Weights { config, vocabulary, provenance, confidence, .. } = weights;
-        let neutral = Neutral::new(&vocabulary);
-        Ok(Self { network, scratch: Mutex::default(), config, vocabulary, provenance, confidence, neutral })
+        let (neutral, details) = (Neutral::new(&vocabulary), Details::new(&vocabulary));
+        let scratch = Mutex::default();
+        Ok(Self { network, scratch, config, vocabulary, provenance, confidence, neutral, details })
     }
 
     /// The shape of the network.
@@ -169,6 +193,8 @@ impl Captioner {
         }
         let pixels = self.pixels(image)?;
         let neutral = options.neutral.then_some(&self.neutral);
+        let details = options.careful.then_some(&self.details);
+        let cells = options.cells;
         let options = SearchOptions { beam: options.beam, max_tokens };
         Ok(self.with_scratch(|scratch| {
             self.network.embed(&pixels, scratch);
@@ -178,9 +204,15 @@ impl Captioner {
             {
                 return self.name(kind, probability, sentence);
             }
+            let saw = details
+                .map(|details| details.seen(self.concepts(), self.network.concept_logits(scratch), neutral));
+            let reluctance = details.zip(saw.as_ref()).map(|(details, saw)| details.reluctance(saw));
             let reword = |said: &[u32], row: &mut [f32]| {
                 if let Some(neutral) = neutral {
                     neutral.reword(said, row);
+                }
+                if let Some((details, reluctance)) = details.zip(reluctance.as_ref()) {
+                    details.leave_out(said, reluctance, row);
                 }
             };
             let mut generation = self.network.start_embedded(options.beam, scratch);
@@ -189,25 +221,37 @@ impl Captioner {
             let reworded =
                 seen.zip(neutral).map(|(words, neutral)| neutral.likeliest(words, self.concepts()));
             let likeliest = reworded.as_ref().or(seen);
-            let signs = self.confidence.as_ref().map(|confidence| Signs {
+            let told = self.tell(&hypothesis, details.zip(saw.as_ref()), |tokens| Signs {
                 score: hypothesis.score(),
-                unfamiliarity: confidence.unfamiliarity(self.network.embeddings(scratch)),
-                support: likeliest.map_or(0.0, |words| support(&hypothesis.tokens, self.concepts(), words)),
+                unfamiliarity: self
+                    .confidence
+                    .as_ref()
+                    .map_or(0.0, |confidence| confidence.unfamiliarity(self.network.embeddings(scratch))),
+                support: likeliest.map_or(0.0, |words| support(tokens, self.concepts(), words)),
                 size: size(image.width(), image.height()),
+                least: hypothesis.log_probabilities.iter().copied().fold(0.0, f32::min),
+                least_support: likeliest.map_or(0.0, |words| least_support(tokens, self.concepts(), words)),
+                lead: hypothesis.lead,
+                length: tokens.len() as f32,
             });
-            self.describe(&hypothesis, kind.map(|(kind, _)| kind), signs, likeliest)
+            let mut caption = self.describe(told, hypothesis.score(), kind.map(|(kind, _)| kind), likeliest);
+            if cells && let (Some(said), Some(seen)) = (likeliest, seen) {
+                let (said, seen) = (said.places.clone(), seen.places.clone());
+                self.tell_cells(&mut caption.words, &said, &seen, neutral, scratch);
+            }
+            caption
         }))
     }
 
-    /// The pooled features, layer-normed, that the picture's kind is read from; `None` if the network looks for no words.
+    /// What a picture's surface is like, from which its kind is read: [`crate::layout::TEXTURE_CHANNELS`] values.
     ///
     /// # Errors
     /// [`Error::Image`] if the picture cannot be used.
-    pub fn pooled(&self, image: &Rgba) -> Result<Option<Vec<f32>>, Error> {
+    pub fn textures(&self, image: &Rgba) -> Result<Vec<f32>, Error> {
         let pixels = self.pixels(image)?;
         Ok(self.with_scratch(|scratch| {
             self.network.embed(&pixels, scratch);
-            self.network.pooled(scratch).map(<[f32]>::to_vec)
+            self.network.textures(scratch).to_vec()
         }))
     }
 
@@ -227,7 +271,31 @@ impl Captioner {
     /// The kind of the picture that was embedded last, with its probability, if the weights can tell.
     fn kind(&self, scratch: &Scratch) -> Option<(Kind, f32)> {
         let kinds = self.confidence.as_ref()?.kinds.as_ref()?;
-        Some(kinds.choose(&kinds.probabilities(self.network.pooled(scratch)?)))
+        Some(kinds.choose(&kinds.probabilities(self.network.textures(scratch))))
+    }
+
+    /// Tells for each of `words`, which stand at the places `said`, where it was seen. What is said for several words of those
+    /// `seen` was seen where any of them was.
+    fn tell_cells(
+        &self,
+        words: &mut [Word],
+        said: &[u32],
+        seen: &[u32],
+        neutral: Option<&Neutral>,
+        scratch: &mut Scratch,
+    ) {
+        let shown = self.network.cells(seen, scratch);
+        for (word, &place) in words.iter_mut().zip(said) {
+            for (&other, cells) in seen.iter().zip(&shown) {
+                if neutral.map_or(other, |neutral| neutral.place(other, self.concepts())) != place {
+                    continue;
+                }
+                match &mut word.cells {
+                    None => word.cells = Some(cells.clone()),
+                    Some(most) => most.iter_mut().zip(cells).for_each(|(most, x)| *most = most.max(*x)),
+                }
+            }
+        }
     }
 
     /// What is said of a picture that is not described.
@@ -274,13 +342,32 @@ impl Captioner {
         self.config.concepts.as_ref().map_or(&[], |concepts| &concepts.tokens)
     }
 
-    fn describe(
+    /// What is told of a caption: all of it, or, where it is unsure, no more than what was seen.
+    fn tell(
         &self,
         hypothesis: &Hypothesis,
-        kind: Option<Kind>,
-        signs: Option<Signs>,
-        likeliest: Option<&Likeliest>,
-    ) -> Caption {
+        details: Option<(&Details, &Vec<Option<f32>>)>,
+        signs: impl Fn(&[u32]) -> Signs,
+    ) -> Told {
+        let tokens = hypothesis.tokens.clone();
+        let Some(confidence) = &self.confidence else {
+            return Told { tokens, signs: None, confidence: None };
+        };
+        let all = signs(&tokens);
+        let probability = confidence.probability(&all);
+        let told = Told { tokens, signs: Some(all), confidence: Some(probability) };
+        let Some((details, saw)) = details.filter(|_| Certainty::of(probability) != Certainty::Likely) else {
+            return told;
+        };
+        let short = details.shorten(&told.tokens, saw);
+        if short.is_empty() || short == told.tokens {
+            return told;
+        }
+        let signs = signs(&short);
+        Told { tokens: short, signs: Some(signs), confidence: Some(confidence.probability_of_short(&signs)) }
+    }
+
+    fn describe(&self, told: Told, score: f32, kind: Option<Kind>, likeliest: Option<&Likeliest>) -> Caption {
         let tokens = self.concepts();
         let seen = likeliest.map_or_else(Vec::new, |likeliest| {
             let words = likeliest.places.iter().zip(&likeliest.probabilities);
@@ -288,24 +375,31 @@ impl Captioner {
                 .map(|(&place, &probability)| Word {
                     word: self.vocabulary.word(tokens[place as usize]).unwrap_or_default().to_string(),
                     probability,
+                    cells: None,
                 })
                 .collect()
         });
         // A drawing is described as what it might show, and never surely.
         let drawn = kind == Some(Kind::Drawing);
-        let confidence = self.confidence.as_ref().zip(signs).map(|(c, signs)| c.probability(&signs));
-        let confidence = confidence.map(|p| if drawn { p.min(MOST_OF_A_DRAWING) } else { p });
-        let text = self.vocabulary.decode(&hypothesis.tokens);
+        let confidence = told.confidence.map(|p| if drawn { p.min(MOST_OF_A_DRAWING) } else { p });
+        let text = self.vocabulary.decode(&told.tokens);
         let word = |id: &u32| self.vocabulary.word(*id).unwrap_or_default().to_string();
         Caption {
             text: if drawn { format!("a drawing, perhaps of {text}") } else { text },
             kind,
-            score: hypothesis.score(),
-            tokens: hypothesis.tokens.iter().map(word).collect(),
+            score,
+            tokens: told.tokens.iter().map(word).collect(),
             confidence,
             certainty: confidence.map(Certainty::of),
-            signs,
+            signs: told.signs,
             words: seen,
         }
     }
+}
+
+/// What is told of a caption, and how far it can be trusted.
+struct Told {
+    tokens: Vec<u32>,
+    signs: Option<Signs>,
+    confidence: Option<f32>,
 }

@@ -46,18 +46,14 @@ pub struct Confidence {
     pub mean: Vec<f32>,
     /// Their standard deviation, above 0: one value a channel.
     pub deviation: Vec<f32>,
-    /// Weight of the caption's score.
-    pub score: f32,
-    /// Weight of the picture's unfamiliarity.
-    pub unfamiliarity: f32,
-    /// Weight of the support that the caption has in the words that the concept head found.
-    #[serde(default)]
-    pub support: f32,
-    /// Weight of the picture's size.
-    #[serde(default)]
-    pub size: f32,
+    /// The weight of each sign.
+    #[serde(flatten)]
+    pub weights: Signs,
     /// Added to all.
     pub bias: f32,
+    /// The same for captions of which only a beginning is told; as for the others where there are none.
+    #[serde(default)]
+    pub short: Option<Short>,
     /// Tells photographs from other pictures.
     #[serde(default)]
     pub kinds: Option<KindHead>,
@@ -83,8 +79,9 @@ pub enum ConfidenceError {
     Kinds(#[from] KindHeadError),
 }
 
-/// What a captioner knows of a caption and its picture.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What a captioner knows of a caption and its picture, or what each of that weighs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Signs {
     /// The caption's score, at most 0.
     pub score: f32,
@@ -94,6 +91,35 @@ pub struct Signs {
     pub support: f32,
     /// How large the picture is.
     pub size: f32,
+    /// The lowest log-probability of its tokens.
+    pub least: f32,
+    /// The lowest support that a word of it has.
+    pub least_support: f32,
+    /// By how much it is ahead of the next best caption.
+    pub lead: f32,
+    /// How many tokens it has.
+    pub length: f32,
+}
+
+/// How many [`Signs`] there are.
+pub const SIGNS: usize = 8;
+
+/// Their names, in the order of [`Signs::values`].
+pub const SIGN_NAMES: [&str; SIGNS] =
+    ["score", "unfamiliarity", "support", "size", "least", "least support", "lead", "length"];
+
+impl Signs {
+    /// All of them.
+    pub fn values(&self) -> [f32; SIGNS] {
+        let Self { score, unfamiliarity, support, size, least, least_support, lead, length } = *self;
+        [score, unfamiliarity, support, size, least, least_support, lead, length]
+    }
+
+    /// The other way round.
+    pub fn of(values: [f32; SIGNS]) -> Self {
+        let [score, unfamiliarity, support, size, least, least_support, lead, length] = values;
+        Self { score, unfamiliarity, support, size, least, least_support, lead, length }
+    }
 }
 
 /// The logarithm of a picture's shorter side over 224 pixels, at most 0: what is larger shows no more to this network.
@@ -101,12 +127,27 @@ pub fn size(width: u32, height: u32) -> f32 {
     (width.min(height).clamp(1, 224) as f32 / 224.0).ln()
 }
 
+/// What the signs of a shortened caption weigh.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Short {
+    /// The weight of each sign.
+    #[serde(flatten)]
+    pub weights: Signs,
+    /// Added to all.
+    pub bias: f32,
+}
+
 impl Confidence {
-    /// Checks the numbers for a network whose embeddings have `width` channels and whose pooled features have `channels`.
+    /// One without a classifier of kinds.
+    pub fn of(mean: Vec<f32>, deviation: Vec<f32>, weights: [f32; SIGNS], bias: f32) -> Self {
+        Self { mean, deviation, weights: Signs::of(weights), bias, short: None, kinds: None }
+    }
+
+    /// Checks the numbers for a network whose embeddings have `width` channels.
     ///
     /// # Errors
     /// [`ConfidenceError`].
-    pub fn validate(&self, width: usize, channels: usize) -> Result<(), ConfidenceError> {
+    pub fn validate(&self, width: usize) -> Result<(), ConfidenceError> {
         for values in [&self.mean, &self.deviation] {
             if values.len() != width {
                 return Err(ConfidenceError::Width { expected: width, found: values.len() });
@@ -116,11 +157,16 @@ impl Confidence {
             if values.iter().all(|v| v.is_finite()) { Ok(()) } else { Err(ConfidenceError::Number(name, "")) }
         };
         all("mean", &self.mean)?;
-        all("weights", &[self.score, self.unfamiliarity, self.support, self.size, self.bias])?;
+        all("weights", &self.weights.values())?;
+        all("bias", &[self.bias])?;
+        if let Some(short) = &self.short {
+            all("weights of short captions", &short.weights.values())?;
+            all("bias of short captions", &[short.bias])?;
+        }
         if !self.deviation.iter().all(|v| v.is_finite() && *v > 0.0) {
             return Err(ConfidenceError::Number("deviation", " and above 0"));
         }
-        self.kinds.as_ref().map_or(Ok(()), |kinds| Ok(kinds.validate(channels)?))
+        self.kinds.as_ref().map_or(Ok(()), |kinds| Ok(kinds.validate()?))
     }
 
     /// How strange a picture with these `embeddings` (latents * width values, the width last) is.
@@ -130,13 +176,19 @@ impl Confidence {
 
     /// The probability, 0 to 1, that a caption is about right.
     pub fn probability(&self, signs: &Signs) -> f32 {
-        let logit = self.score * signs.score
-            + self.unfamiliarity * signs.unfamiliarity
-            + self.support * signs.support
-            + self.size * signs.size
-            + self.bias;
-        logistic(logit)
+        probability(&self.weights, self.bias, signs)
     }
+
+    /// The same for a caption of which only a beginning is told.
+    pub fn probability_of_short(&self, signs: &Signs) -> f32 {
+        self.short
+            .map_or_else(|| self.probability(signs), |short| probability(&short.weights, short.bias, signs))
+    }
+}
+
+fn probability(weights: &Signs, bias: f32, signs: &Signs) -> f32 {
+    let weighted = weights.values().into_iter().zip(signs.values()).map(|(weight, sign)| weight * sign);
+    logistic(weighted.sum::<f32>() + bias)
 }
 
 /// The probability that a logit stands for.
@@ -154,6 +206,17 @@ pub fn support(caption: &[u32], concepts: &[u32], likeliest: &Likeliest) -> f32 
         count += 1;
     }
     sum / count.max(1) as f32
+}
+
+/// The lowest probability of a caption's words that are concepts, as in [`support`]; 0 if none is one.
+pub fn least_support(caption: &[u32], concepts: &[u32], likeliest: &Likeliest) -> f32 {
+    let seen = |token: &u32| {
+        let place = likeliest.places.iter().position(|&place| concepts.get(place as usize) == Some(token));
+        place.map_or(0.0, |i| likeliest.probabilities[i])
+    };
+    let least =
+        caption.iter().filter(|token| concepts.contains(token)).map(seen).fold(f32::INFINITY, f32::min);
+    if least.is_finite() { least } else { 0.0 }
 }
 
 /// The mean over the latents of embeddings (latents * width values): one value a channel.
@@ -179,26 +242,30 @@ mod tests {
     use super::*;
 
     fn confidence() -> Confidence {
-        Confidence {
-            mean: vec![1.0, -1.0],
-            deviation: vec![2.0, 1.0],
-            score: 2.0,
-            unfamiliarity: -1.0,
-            support: 3.0,
-            size: 0.5,
-            bias: 0.5,
-            kinds: None,
-        }
+        Confidence::of(vec![1.0, -1.0], vec![2.0, 1.0], [2.0, -1.0, 3.0, 0.5, 0.25, -2.0, 1.5, 0.1], 0.5)
     }
 
     #[test]
     fn the_probability_is_the_logistic_of_all_signs() {
         // The mean embedding is (5, 1): two deviations off in both channels, so ln 4.
         let unfamiliarity = confidence().unfamiliarity(&[4.0, 0.0, 6.0, 2.0]);
-        let signs = Signs { score: -1.0, unfamiliarity, support: 0.2, size: size(112, 300) };
+        let size = size(112, 300);
+        let signs = Signs { score: -1.0, unfamiliarity, support: 0.2, size, ..Signs::default() };
+        let signs = Signs { least: -2.0, least_support: 0.1, lead: 0.4, length: 7.0, ..signs };
         let p = confidence().probability(&signs);
-        let expected = 1.0 / (1.0 + f64::exp(-(-2.0 - 4f64.ln() + 0.6 - 0.5 * 2f64.ln() + 0.5)));
+        let first = -2.0 - 4f64.ln() + 0.6 - 0.5 * 2f64.ln() + 0.5;
+        let expected = 1.0 / (1.0 + f64::exp(-(first - 0.5 - 0.2 + 0.6 + 0.7)));
         assert!((f64::from(p) - expected).abs() < 1e-6, "{p} {expected}");
+        assert_eq!(Signs::of(signs.values()), signs);
+    }
+
+    #[test]
+    fn a_file_without_later_signs_has_none_of_their_weights() {
+        let file = r#"{"mean":[0.5],"deviation":[1.0],"score":2.0,"unfamiliarity":-1.0,"bias":0.5}"#;
+        let read: Confidence = serde_json::from_str(file).unwrap();
+        assert_eq!(read.weights, Signs { score: 2.0, unfamiliarity: -1.0, ..Signs::default() });
+        let again: Confidence = serde_json::from_str(&serde_json::to_string(&read).unwrap()).unwrap();
+        assert_eq!(again, read);
     }
 
     #[test]
@@ -220,6 +287,13 @@ mod tests {
     }
 
     #[test]
+    fn least_support_is_that_of_the_word_that_was_seen_least() {
+        let likeliest = Likeliest { places: vec![1, 2], probabilities: vec![0.8, 0.4] };
+        let of = |caption: &[u32]| least_support(caption, &[10, 11, 12], &likeliest);
+        assert_eq!((of(&[5, 11, 12]), of(&[11]), of(&[11, 10]), of(&[5])), (0.4, 0.8, 0.0, 0.0));
+    }
+
+    #[test]
     fn support_is_the_mean_over_the_words_that_could_be_seen() {
         // Tokens 10, 11 and 12 are concepts; 11 was seen with 0.8, 12 with 0.4.
         let likeliest = Likeliest { places: vec![1, 2], probabilities: vec![0.8, 0.4] };
@@ -232,19 +306,21 @@ mod tests {
     #[test]
     fn bad_numbers_are_named() {
         let good = confidence();
-        assert_eq!(good.validate(2, 9), Ok(()));
-        assert_eq!(good.validate(3, 9), Err(ConfidenceError::Width { expected: 3, found: 2 }));
+        assert_eq!(good.validate(2), Ok(()));
+        assert_eq!(good.validate(3), Err(ConfidenceError::Width { expected: 3, found: 2 }));
         for (change, part) in [
             (
                 Box::new(|c: &mut Confidence| c.deviation[0] = 0.0) as Box<dyn Fn(&mut Confidence)>,
                 "deviation",
             ),
             (Box::new(|c: &mut Confidence| c.mean[1] = f32::NAN), "mean"),
-            (Box::new(|c: &mut Confidence| c.bias = f32::INFINITY), "weights"),
+            (Box::new(|c: &mut Confidence| c.bias = f32::INFINITY), "bias"),
+            (Box::new(|c: &mut Confidence| c.weights.lead = f32::NAN), "weights"),
+            (Box::new(|c| c.short = Some(Short { weights: Signs::default(), bias: f32::NAN })), "short"),
         ] {
             let mut bad = good.clone();
             change(&mut bad);
-            assert!(bad.validate(2, 9).unwrap_err().to_string().contains(part));
+            assert!(bad.validate(2).unwrap_err().to_string().contains(part));
         }
     }
 }

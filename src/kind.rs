@@ -1,9 +1,11 @@
-//! What kind of picture it is: a linear classifier on the concept head's pooled features, fitted by `soli export --kinds`.
+//! What kind of picture it is: a linear classifier on what its surface is like, fitted by `soli export --kinds`.
 //!
 //! A captioner of photographs invents a scene for a page of text. So it is asked first whether there is a photograph at
 //! all: what is none gets a sentence that names its kind, and no other.
 
 use serde::{Deserialize, Serialize};
+
+use crate::layout::TEXTURE_CHANNELS;
 
 /// Kinds of pictures, in the order of a [`KindHead`]'s rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,7 +57,7 @@ impl Kind {
 /// The classifier of one set of weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KindHead {
-    /// A row for each of [`Kind::ALL`], a value a channel of the pooled features. In the file, rows of 8-bit integers.
+    /// A row for each of [`Kind::ALL`], [`TEXTURE_CHANNELS`] values each. In the file, rows of 8-bit integers.
     #[serde(with = "rows")]
     pub weights: Vec<Vec<f32>>,
     /// A value a kind.
@@ -68,14 +70,12 @@ pub struct KindHead {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum KindHeadError {
     /// Rows or channels are missing, or too many.
-    #[error("the classifier of kinds is {rows} x {columns}, but must be {} x {channels}", Kind::ALL.len())]
+    #[error("the classifier of kinds is {rows} x {columns}, but must be {} x {TEXTURE_CHANNELS}: export it again", Kind::ALL.len())]
     Shape {
         /// Rows given.
         rows: usize,
         /// Values given in a row.
         columns: usize,
-        /// Channels of the pooled features.
-        channels: usize,
     },
     /// A number that nothing can be computed with.
     #[error("the classifier of kinds has a number that is not finite, or a threshold outside of 0 to 1")]
@@ -83,17 +83,17 @@ pub enum KindHeadError {
 }
 
 impl KindHead {
-    /// Checks the numbers for pooled features of `channels` values.
+    /// Checks the numbers.
     ///
     /// # Errors
     /// [`KindHeadError`].
-    pub fn validate(&self, channels: usize) -> Result<(), KindHeadError> {
+    pub fn validate(&self) -> Result<(), KindHeadError> {
         let rows = self.weights.len();
-        let shape = |columns| KindHeadError::Shape { rows, columns, channels };
+        let shape = |columns| KindHeadError::Shape { rows, columns };
         if rows != Kind::ALL.len() || self.bias.len() != rows {
             return Err(shape(self.weights.first().map_or(0, Vec::len)));
         }
-        if let Some(row) = self.weights.iter().find(|row| row.len() != channels) {
+        if let Some(row) = self.weights.iter().find(|row| row.len() != TEXTURE_CHANNELS) {
             return Err(shape(row.len()));
         }
         let finite = self.weights.iter().flatten().chain(&self.bias).all(|value| value.is_finite());
@@ -103,11 +103,11 @@ impl KindHead {
         Ok(())
     }
 
-    /// How probable each of [`Kind::ALL`] is, given the pooled features: values that add up to 1.
-    pub fn probabilities(&self, pooled: &[f32]) -> [f32; Kind::ALL.len()] {
+    /// How probable each of [`Kind::ALL`] is, given the textures: values that add up to 1.
+    pub fn probabilities(&self, textures: &[f32]) -> [f32; Kind::ALL.len()] {
         let mut logits = [f32::NEG_INFINITY; Kind::ALL.len()];
         for ((logit, row), bias) in logits.iter_mut().zip(&self.weights).zip(&self.bias) {
-            *logit = bias + row.iter().zip(pooled).map(|(weight, x)| weight * x).sum::<f32>();
+            *logit = bias + row.iter().zip(textures).map(|(weight, x)| weight * x).sum::<f32>();
         }
         let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let mut sum = 0.0;
@@ -129,8 +129,8 @@ impl KindHead {
     }
 }
 
-/// Rows of numbers as a scale and 8-bit integers each, two hexadecimal digits a number: as text they would be five times as
-/// long.
+/// Rows of numbers as a scale and 16-bit integers each, four hexadecimal digits a number: as text they would be three times
+/// as long. Channels vary by different amounts, so that 8 bits would be too few for those that vary most.
 mod rows {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -149,16 +149,20 @@ mod rows {
     }
 
     fn write(row: &[f32]) -> (f32, String) {
-        let scale = row.iter().fold(0f32, |most, x| most.max(x.abs())).max(f32::MIN_POSITIVE) / 127.0;
-        let digits = row.iter().map(|x| format!("{:02x}", (x / scale).round() as i8 as u8)).collect();
+        let most = row.iter().fold(0f32, |most, x| most.max(x.abs())).max(f32::MIN_POSITIVE);
+        let scale = most / f32::from(i16::MAX);
+        let digits = row.iter().map(|x| format!("{:04x}", (x / scale).round() as i16 as u16)).collect();
         (scale, digits)
     }
 
     fn read(scale: f32, digits: &str) -> Option<Vec<f32>> {
-        let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        let byte = |pair: &[u8; 2]| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8);
-        let values = pairs.iter().map(|pair| Some(f32::from(byte(pair)? as i8) * scale));
+        let (numbers, rest) = digits.as_bytes().as_chunks::<4>();
+        let number = |digits: &[u8; 4]| {
+            let digit = |number: u32, byte: &u8| Some(number * 16 + char::from(*byte).to_digit(16)?);
+            let number = digits.iter().try_fold(0, digit)?;
+            Some(f32::from(number as u16 as i16) * scale)
+        };
+        let values = numbers.iter().map(number);
         if rest.is_empty() { values.collect() } else { None }
     }
 }
@@ -168,9 +172,9 @@ mod tests {
     use super::*;
 
     fn head() -> KindHead {
-        let mut weights = vec![vec![0.0; 2]; 6];
-        weights[0] = vec![1.0, 0.0];
-        weights[3] = vec![0.0, 2.0];
+        let mut weights = vec![vec![0.0; TEXTURE_CHANNELS]; 6];
+        weights[0][0] = 1.0;
+        weights[3][1] = 2.0;
         KindHead { weights, bias: vec![0.5, 0.0, 0.0, 0.0, 0.0, -1.0], photograph_from: 0.4 }
     }
 
@@ -187,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_is_no_photograph_is_the_likeliest_other_kind() {
-        let kind = |pooled| head().choose(&head().probabilities(pooled)).0;
+        let kind = |textures| head().choose(&head().probabilities(textures)).0;
         assert_eq!(kind(&[2.0, 0.0]), Kind::Photograph);
         assert_eq!(kind(&[0.0, 2.0]), Kind::Chart);
         // Nothing is likely: a photograph is not, and the others' order decides.
@@ -198,24 +202,23 @@ mod tests {
     #[test]
     fn a_file_has_the_weights_within_half_a_step() {
         let mut wide = head();
-        wide.weights[2] = vec![0.31, -0.83];
+        wide.weights[2][..2].copy_from_slice(&[0.31, -0.83]);
         let json = serde_json::to_string(&wide).unwrap();
         let read: KindHead = serde_json::from_str(&json).unwrap();
         for (row, was) in read.weights.iter().zip(&wide.weights) {
-            let step = was.iter().fold(0f32, |most, x| most.max(x.abs())) / 127.0;
+            let step = was.iter().fold(0f32, |most, x| most.max(x.abs())) / 32767.0;
             assert!(row.iter().zip(was).all(|(a, b)| (a - b).abs() <= step * 0.501), "{row:?} {was:?}");
         }
         assert_eq!(serde_json::to_string(&read).unwrap(), json, "written again it stays the same");
-        for bad in ["0", "zz", "0g", "+1"] {
-            let broken = json.replacen(&format!("{:02x}81", (0.31f32 / 0.83 * 127.0).round() as u8), bad, 1);
+        for bad in ["0", "zzzz", "000g", "+001"] {
+            let broken = json.replacen("8001", bad, 1);
             assert!(broken != json && serde_json::from_str::<KindHead>(&broken).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn bad_heads_are_refused() {
-        assert_eq!(head().validate(2), Ok(()));
-        assert!(head().validate(3).is_err());
+        assert_eq!(head().validate(), Ok(()));
         for change in [
             |head: &mut KindHead| head.bias.truncate(5),
             |head: &mut KindHead| head.weights.truncate(5),
@@ -225,7 +228,7 @@ mod tests {
         ] {
             let mut bad = head();
             change(&mut bad);
-            assert!(bad.validate(2).is_err());
+            assert!(bad.validate().is_err());
         }
     }
 }

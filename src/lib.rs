@@ -66,6 +66,10 @@ mod config;
 #[cfg(feature = "train")]
 pub mod config;
 #[cfg(not(feature = "train"))]
+mod details;
+#[cfg(feature = "train")]
+pub mod details;
+#[cfg(not(feature = "train"))]
 mod error;
 #[cfg(feature = "train")]
 pub mod error;

@@ -37,6 +37,25 @@ const UNSAID: [&str; 11] = [
     "pretty",
 ];
 
+/// A description in words, without signs, as it would be worded by default: what is compared with captions that are.
+pub fn neutral(words: &[String]) -> Vec<String> {
+    let mut said: Vec<String> = Vec::with_capacity(words.len());
+    for word in words.iter().filter(|word| !UNSAID.contains(&word.as_str())) {
+        let group = SAID_FOR.iter().find(|(_, words)| words.contains(&word.as_str()));
+        let word = group.map_or(word.as_str(), |(instead, _)| instead);
+        let second = matches!(said.as_slice(), [.., noun, and] if and == "and" && (noun == "person" || noun == "child"));
+        match (word, said.last_mut()) {
+            // "An elderly man" has lost the reason for its n.
+            ("person" | "people" | "child" | "children", Some(article)) if article == "an" => {
+                "a".clone_into(article)
+            }
+            _ => {}
+        }
+        said.push(if second && (word == "a" || word == "an") { "another" } else { word }.to_owned());
+    }
+    said
+}
+
 /// The tokens of one vocabulary.
 #[derive(Debug, Clone, Default)]
 pub struct Neutral {
@@ -93,6 +112,12 @@ impl Neutral {
         self.instead.get(&token).copied().unwrap_or(token)
     }
 
+    /// The place in `concepts` of the word that is said for the one at `place`: often the same.
+    pub fn place(&self, place: u32, concepts: &[u32]) -> u32 {
+        let said = self.of(concepts[place as usize]);
+        concepts.iter().position(|&concept| concept == said).map_or(place, |place| place as u32)
+    }
+
     /// Likeliest words (places in `concepts`) without what is not said: what is said for several is as likely as any of
     /// them.
     pub fn likeliest(&self, found: &Likeliest, concepts: &[u32]) -> Likeliest {
@@ -102,9 +127,7 @@ impl Neutral {
             if self.unsaid.contains(&(token as usize)) {
                 continue;
             }
-            let said = self.of(token);
-            let place =
-                concepts.iter().position(|&concept| concept == said).map_or(place, |place| place as u32);
+            let place = self.place(place, concepts);
             // The first one is the likeliest.
             if !words.places.contains(&place) {
                 words.places.push(place);
@@ -115,7 +138,8 @@ impl Neutral {
     }
 }
 
-fn give(row: &mut [f32], from: usize, to: usize) {
+/// Adds the probability of one word to that of another; `row` are logarithms.
+pub(crate) fn give(row: &mut [f32], from: usize, to: usize) {
     let (high, low) = if row[from] > row[to] { (row[from], row[to]) } else { (row[to], row[from]) };
     if high > f32::NEG_INFINITY {
         row[to] = high + (low - high).exp().ln_1p();
@@ -164,6 +188,19 @@ mod tests {
         assert!(!next(&[id("a"), id("person"), id("and")]));
         assert!(next(&[id("a"), id("dog"), id("and")]));
         assert!(next(&[id("and")]) && next(&[]));
+    }
+
+    #[test]
+    fn descriptions_are_worded_neutrally() {
+        for (given, expected) in [
+            ("an elderly man and a woman with his dog", "a person and another person with their dog"),
+            ("two young boys run", "two children run"),
+            ("an apple and a man", "an apple and a person"),
+            ("a dog", "a dog"),
+        ] {
+            let words: Vec<String> = given.split(' ').map(str::to_owned).collect();
+            assert_eq!(neutral(&words).join(" "), expected);
+        }
     }
 
     #[test]

@@ -34,7 +34,13 @@ pub struct Hypothesis {
     pub tokens: Vec<u32>,
     /// Natural logarithm of the probability of each token and of the end after them: one more than `tokens`.
     pub log_probabilities: Vec<f32>,
+    /// By how much its rank is ahead of that of the next best caption that ended, 0 to [`MOST_LEAD`]; that where no other one
+    /// ended.
+    pub lead: f32,
 }
+
+/// What lies further ahead is as far ahead as that.
+pub const MOST_LEAD: f32 = 1.0;
 
 impl Hypothesis {
     /// Mean log-probability of the tokens, the end included; at most 0.
@@ -153,7 +159,7 @@ pub fn search_reworded<S: Scorer>(
 ) -> Result<Hypothesis, S::Error> {
     let level = Level::detect();
     let beam = options.beam.max(1);
-    let mut live = vec![Hypothesis { tokens: Vec::new(), log_probabilities: Vec::new() }];
+    let mut live = vec![Hypothesis { tokens: Vec::new(), log_probabilities: Vec::new(), lead: MOST_LEAD }];
     let mut parents = vec![0];
     let mut finished: Vec<Hypothesis> = Vec::new();
     let mut candidates: Vec<(f32, usize, u32, f32)> = Vec::new();
@@ -208,9 +214,13 @@ pub fn search_reworded<S: Scorer>(
         }
         live = next;
     }
-    let best = finished.into_iter().max_by(|a, b| a.rank().total_cmp(&b.rank()));
+    let place = (0..finished.len()).max_by(|&a, &b| finished[a].rank().total_cmp(&finished[b].rank()));
     // Nothing finishes only if the logits hold NaN throughout; then the live captions are as good as any.
-    Ok(best.unwrap_or_else(|| live.swap_remove(0)))
+    let Some(place) = place else { return Ok(live.swap_remove(0)) };
+    let mut best = finished.swap_remove(place);
+    let next = finished.iter().map(Hypothesis::rank).fold(f32::NEG_INFINITY, f32::max);
+    best.lead = (best.rank() - next).clamp(0.0, MOST_LEAD);
+    Ok(best)
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ struct Options {
     beam: Option<usize>,
     max_tokens: Option<usize>,
     neutral: Option<bool>,
+    cells: Option<bool>,
 }
 
 /// What JavaScript gets to know of the loaded weights.
@@ -60,7 +61,7 @@ impl WebCaptioner {
     }
 
     /// Captions one picture: `rgba` holds `width * height` pixels of four bytes, row by row from the top, alpha not
-    /// premultiplied. `options` is `undefined` or `{ beam, maxTokens, neutral }`. Gives `{ text, kind, score, tokens,
+    /// premultiplied. `options` is `undefined` or `{ beam, maxTokens, neutral, cells }`. Gives `{ text, kind, score, tokens,
     /// confidence, certainty, words }`.
     ///
     /// # Errors
@@ -120,6 +121,8 @@ fn read_options(options: JsValue) -> Result<CaptionOptions, JsValue> {
         beam: given.beam.unwrap_or(defaults.beam),
         max_tokens: given.max_tokens.or(defaults.max_tokens),
         neutral: given.neutral.unwrap_or(defaults.neutral),
+        cells: given.cells.unwrap_or(defaults.cells),
+        ..defaults
     })
 }
 

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::confidence::Confidence;
 use crate::config::ModelConfig;
-use crate::layout::{Form, HEAD_CHANNELS, Network, TensorSpec};
+use crate::layout::{Form, Network, TensorSpec};
 use crate::vocab::Vocabulary;
 
 pub use error::WeightsError;
@@ -275,8 +275,7 @@ fn check_confidence(config: &ModelConfig, confidence: Option<&Confidence>) -> Re
         key: key::CONFIDENCE,
         reason: e.to_string(),
     };
-    confidence
-        .map_or(Ok(()), |confidence| confidence.validate(config.decoder.width, HEAD_CHANNELS).map_err(bad))
+    confidence.map_or(Ok(()), |confidence| confidence.validate(config.decoder.width).map_err(bad))
 }
 
 /// The vocabulary has to fill the output matrix exactly.

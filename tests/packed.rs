@@ -29,6 +29,21 @@ fn reference(weights: &Weights) -> Model {
     Model::of(weights).expect("the weights fit")
 }
 
+/// What the surface of a picture is like, and for the first words how much each cell alone shows them.
+fn look(model: &Model, rgb: &[u8], config: &EncoderConfig) -> (Tensor, Option<Tensor>) {
+    let side = config.input_side;
+    let pixels = Tensor::from_vec(normalise(rgb, config), (1, side, side, 3), &Device::Cpu).unwrap();
+    let features = model.trunk.forward(&pixels).unwrap();
+    let (_, rows, columns, channels) = features.dims4().unwrap();
+    // Each cell as a picture of its own.
+    let apart = features.reshape((rows * columns, 1, 1, channels)).unwrap();
+    let shown = model.concepts.as_ref().map(|concepts| {
+        let logits = concepts.logits(&concepts.pool(&apart).unwrap()).unwrap();
+        candle_nn::ops::sigmoid(&logits.narrow(1, 0, 2).unwrap()).unwrap().t().unwrap()
+    });
+    (model.trunk.textures(&pixels).unwrap(), shown)
+}
+
 /// What the decoder of the reference reads, (cells and words, width), and its words.
 fn remember(model: &Model, rgb: &[u8], config: &EncoderConfig) -> (Tensor, Option<Likeliest>) {
     let side = config.input_side;
@@ -54,6 +69,7 @@ fn assert_close(found: &[f32], expected: &Tensor, tolerance: f32, what: &str) {
 fn compare(source: &dyn Source, weights: &Weights, model: &Model, rgb: &[u8], tolerance: f32, what: &str) {
     let (expected, seen) = remember(model, rgb, &weights.config.encoder);
     let cells = expected.narrow(0, 0, weights.config.latents()).unwrap();
+    let (textures, shown) = look(model, rgb, &weights.config.encoder);
     let words = weights.config.decoder.vocab_size as u32;
     let longest = weights.config.decoder.max_tokens;
     for level in Level::available() {
@@ -64,6 +80,16 @@ fn compare(source: &dyn Source, weights: &Weights, model: &Model, rgb: &[u8], to
         network.embed(rgb, &mut scratch);
         let what = format!("{what}, {level:?}");
         assert_close(network.embeddings(&scratch), &cells, tolerance, &format!("{what}: embeddings"));
+        // They are as large as a block's output.
+        let tens = tolerance * 10.0;
+        assert_close(network.textures(&scratch), &textures, tens, &format!("{what}: textures"));
+        let cells = network.cells(&[0, 1], &mut scratch).concat();
+        assert_eq!(cells.is_empty(), shown.is_none(), "{what}");
+        if let Some(shown) = &shown {
+            let shown = shown.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let worst = cells.iter().zip(&shown).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(cells.len() == shown.len() && worst <= tolerance, "{what}: cells differ by {worst}");
+        }
         assert_eq!(network.words(&scratch).is_some(), seen.is_some(), "{what}");
         if let (Some(found), Some(expected)) = (network.words(&scratch), &seen) {
             assert_eq!(found.places, expected.places, "{what}: words");

@@ -131,6 +131,32 @@ impl Trunk {
         for block in &self.blocks {
             x = block.forward(&x)?;
         }
+        self.widen(x)
+    }
+
+    /// Mean and standard deviation over the cells of what the blocks of [`layout::TEXTURE_BLOCKS`] give: (batch,
+    /// [`layout::TEXTURE_CHANNELS`]), block after block, for normalised pixels `x` as in [`Trunk::forward`].
+    ///
+    /// # Errors
+    /// As [`Trunk::forward`].
+    pub fn textures(&self, x: &Tensor) -> Result<Tensor> {
+        let (w, b) = self.stem.folded()?;
+        let mut x = linear(&stem_windows(x)?, &w, &b, Activation::Relu6)?;
+        let mut textures = Vec::new();
+        for (place, block) in self.blocks.iter().enumerate() {
+            x = block.forward(&x)?;
+            if layout::TEXTURE_BLOCKS.contains(&place) {
+                let cells = x.flatten(1, 2)?;
+                let mean = cells.mean_keepdim(1)?;
+                textures.push(mean.squeeze(1)?);
+                textures.push(cells.broadcast_sub(&mean)?.sqr()?.mean(1)?.sqrt()?);
+            }
+        }
+        Tensor::cat(&textures, 1)
+    }
+
+    /// What the embedding reads of the last block's output.
+    fn widen(&self, x: Tensor) -> Result<Tensor> {
         match &self.head {
             Some(head) => {
                 let (w, b) = head.folded()?;

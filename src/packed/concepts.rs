@@ -43,11 +43,6 @@ impl Scratch {
     pub fn likeliest(&self) -> &Likeliest {
         &self.likeliest
     }
-
-    /// The pooled features of the picture that was read last, layer-normed: what classifiers read.
-    pub fn pooled(&self) -> &[f32] {
-        &self.normed[..HEAD_CHANNELS.min(self.normed.len())]
-    }
 }
 
 impl Concepts {
@@ -74,6 +69,41 @@ impl Concepts {
             width: layout.word.outputs,
             config: config.clone(),
         })
+    }
+
+    /// What was found for each word in the picture that was read last.
+    pub fn logits<'s>(&self, scratch: &'s Scratch) -> &'s [f32] {
+        &scratch.logits[..self.config.tokens.len()]
+    }
+
+    /// How probable each word at `places` would be if the whole picture looked like one of its cells, given the trunk's
+    /// features of the `cells` cells: a row of cells for each word (after Zhou et al. 2016, arXiv 1512.04150, but through
+    /// the whole head).
+    ///
+    /// # Panics
+    /// If there are fewer features, or a place is none.
+    pub fn cells(
+        &self,
+        features: &[f32],
+        cells: usize,
+        places: &[u32],
+        scratch: &mut Scratch,
+    ) -> Vec<Vec<f32>> {
+        let (s, level, rank) = (scratch, self.level, self.config.rank);
+        let (wide, count) = (cells * HEAD_CHANNELS, self.config.tokens.len());
+        s.widened.grow(wide);
+        self.head.rows(level, features, cells, &mut s.rounded, &mut s.widened, Finish::Relu6);
+        s.normed.grow(wide);
+        self.norm.forward(level, &s.widened[..wide], &mut s.normed[..wide]);
+        s.hidden.grow(cells * rank);
+        self.hidden.rows(level, &s.normed, cells, &mut s.rounded, &mut s.hidden, Finish::Plain);
+        s.logits.grow(cells * count);
+        self.output.rows(level, &s.hidden, cells, &mut s.rounded, &mut s.logits, Finish::Plain);
+        let of_word = |&place: &u32| {
+            let logits = s.logits[..cells * count].chunks_exact(count).map(|row| row[place as usize]);
+            logits.map(crate::confidence::logistic).collect()
+        };
+        places.iter().map(of_word).collect()
     }
 
     /// The words of a picture, given the trunk's features of its `cells` cells, and what the decoder reads of them, (read,

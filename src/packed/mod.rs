@@ -5,6 +5,7 @@ pub mod concepts;
 pub mod decoder;
 mod linear;
 pub mod source;
+pub mod textures;
 pub mod trunk;
 
 use crate::config::ModelConfig;
@@ -139,10 +140,26 @@ impl Network {
         self.concepts.as_ref().map(|_| scratch.concepts.likeliest())
     }
 
-    /// The pooled features, layer-normed, of the picture that was last embedded or started in this scratch; none if the
-    /// network does not look for words.
-    pub fn pooled<'s>(&self, scratch: &'s Scratch) -> Option<&'s [f32]> {
-        self.concepts.as_ref().map(|_| scratch.concepts.pooled())
+    /// What the concept head found for each of its words in the picture that was last embedded or started in this scratch, as
+    /// logits; nothing if the network does not look for words.
+    pub fn concept_logits<'s>(&self, scratch: &'s Scratch) -> &'s [f32] {
+        self.concepts.as_ref().map_or(&[], |concepts| concepts.logits(&scratch.concepts))
+    }
+
+    /// How much each cell of the picture that was last embedded or started in this scratch shows of the words at `places` of
+    /// the concepts: a row of cells, row by row from the top left, for each word. Nothing if the network does not look for
+    /// words.
+    pub fn cells(&self, places: &[u32], scratch: &mut Scratch) -> Vec<Vec<f32>> {
+        let Some(concepts) = &self.concepts else { return Vec::new() };
+        let Scratch { trunk, concepts: own, .. } = scratch;
+        concepts.cells(trunk.features(), self.cells, places, own)
+    }
+
+    /// What the surface of the picture is like that was last embedded or started in this scratch:
+    /// [`layout::TEXTURE_CHANNELS`] values, of which each block of [`layout::TEXTURE_BLOCKS`] has its channels' means and then
+    /// their standard deviations.
+    pub fn textures<'s>(&self, scratch: &'s Scratch) -> &'s [f32] {
+        scratch.trunk.textures()
     }
 
     /// Prepares to describe a picture with at most `beams` beams.

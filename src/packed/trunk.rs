@@ -4,8 +4,9 @@
 
 use super::linear::Linear;
 use super::source::{BadTensor, Packer};
+use super::textures::Textures;
 use crate::kernels::{Buffer, Depthwise, Finish, Level, Matrix, Placement, Sink, quantise};
-use crate::layout::{self, PIXEL_CHANNELS, STEM_KERNEL, STEM_STRIDE, Window};
+use crate::layout::{self, PIXEL_CHANNELS, STEM_KERNEL, STEM_STRIDE, TEXTURE_BLOCKS, Window};
 
 /// Values of the expansion that are kept at a time, unless a block's lines need more.
 const BAND: usize = 40 << 10;
@@ -43,12 +44,18 @@ pub struct Scratch {
     filtered: Buffer<f32>,
     filtered_rounded: Buffer<i16>,
     columns: Buffer<f32>,
+    textures: Textures,
 }
 
 impl Scratch {
     /// What the last [`Trunk::forward`] gave, and maybe values of earlier ones after it.
     pub fn features(&self) -> &[f32] {
         &self.input
+    }
+
+    /// What the surface of the last picture is like.
+    pub fn textures(&self) -> &[f32] {
+        self.textures.values()
     }
 }
 
@@ -115,10 +122,14 @@ impl Trunk {
         assert!(rgb.len() >= side * side * 3 && side.is_multiple_of(STEM_STRIDE), "the picture does not fit");
         let mut side = side / STEM_STRIDE;
         let mut len = 0;
-        for block in &self.blocks {
+        scratch.textures.clear();
+        for (place, block) in self.blocks.iter().enumerate() {
             side = block.forward(self.level, rgb, side, scratch);
             std::mem::swap(&mut scratch.input, &mut scratch.output);
             len = side * side * block.out;
+            if TEXTURE_BLOCKS.contains(&place) {
+                scratch.textures.add(&scratch.input[..len], block.out);
+            }
         }
         &scratch.input[..len]
     }

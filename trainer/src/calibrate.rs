@@ -1,28 +1,30 @@
 //! Fits [`Confidence`]: how likely a caption is to be right, from what the captioner knows of it and its picture.
 //!
-//! Right is what [`is_right`] says; of pictures that are no photographs no description is. Pictures of every other place in
-//! the list are fitted on, the others only measured.
+//! Right is what [`is_right`] says; of pictures that are no photographs no description is. Every other dev picture is measured
+//! by what was fitted on the others, and the other way round; what is kept is fitted on all of them. Captions that are told
+//! in part only, as the unsure ones are, have weights of their own.
 
 use std::fmt;
 
 use anyhow::{Context as _, Result, ensure};
 use image::RgbImage;
-use rand::SeedableRng;
+use rand::{RngExt as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use soli::captioner::{Caption, CaptionOptions, Captioner};
-use soli::confidence::{Certainty, Confidence, Signs};
+use soli::captioner::{CaptionOptions, Captioner};
+use soli::confidence::{Certainty, Confidence, SIGN_NAMES, SIGNS, Short, Signs};
 use soli::kind::KindHead;
 use soli::weights::Weights;
 
 use crate::data::decode::{self, Picture};
 use crate::data::views::{Versions, Views};
 use crate::data::{Example, nonphotos};
+use crate::honesty::plots;
 use crate::regression::logistic_regression;
 use crate::right::is_right;
 
 /// Widths in pixels at which each picture is captioned.
-const WIDTHS: [usize; 4] = [224, 100, 50, 25];
+pub const WIDTHS: [usize; 4] = [224, 100, 50, 25];
 
 /// Training pictures whose embeddings say what is familiar.
 const FAMILIAR: usize = 1000;
@@ -36,8 +38,10 @@ pub struct Set {
     pub name: String,
     /// Pictures that the network learned from.
     pub train: Vec<Example>,
-    /// Pictures that it did not.
+    /// Pictures that it did not, to fit on.
     pub dev: Vec<Example>,
+    /// Pictures that nothing was fitted on, to measure; maybe none.
+    pub test: Vec<Example>,
 }
 
 /// One caption: what is known of it, and whether it is right.
@@ -47,16 +51,22 @@ pub struct Trial {
     pub signs: Signs,
     /// Whether it is right.
     pub right: bool,
+    /// The same of what is told of it where it is unsure, if that is less.
+    pub short: Option<(Signs, bool)>,
+    /// Which half its picture belongs to.
+    second: bool,
+    /// Whether it is measured only.
+    test: bool,
     /// Place of its data set, and its width in pixels; `None` of a picture that is no photograph.
-    pub of: Option<(usize, usize)>,
+    of: Option<(usize, usize)>,
 }
 
 /// A calibration and what it is worth on trials that it was not fitted on.
 pub struct Calibrated {
     /// To be kept with the weights.
     pub confidence: Confidence,
-    /// The trials that were not fitted on, each with its probability.
-    pub held_out: Vec<(Trial, f32)>,
+    /// All trials, each with the probability that it got from a fit without it, and whether what is told is right.
+    measured: Vec<(Trial, f32, bool)>,
     names: Vec<String>,
 }
 
@@ -66,48 +76,101 @@ pub struct Calibrated {
 /// If no picture can be read or the weights do not fit.
 pub fn calibrate(weights: &Weights, sets: &[Set], kinds: Option<KindHead>) -> Result<Calibrated> {
     let (mean, deviation) = familiar(&Captioner::new(weights.clone())?, sets)?;
-    let mut confidence = Confidence {
-        mean,
-        deviation,
-        score: 0.0,
-        unfamiliarity: 0.0,
-        support: 0.0,
-        size: 0.0,
-        bias: 0.0,
-        kinds,
+    let empty = Confidence { kinds, ..Confidence::of(mean, deviation, [0.0; SIGNS], 0.0) };
+    // One that is sure of everything, and tells all, and one that is sure of nothing.
+    let with_bias = |bias: f32| {
+        let confidence = Some(Confidence { bias, ..empty.clone() });
+        Captioner::new(Weights { confidence, ..weights.clone() })
     };
-    let captioner = Captioner::new(Weights { confidence: Some(confidence.clone()), ..weights.clone() })?;
+    let captioners = [with_bias(9.0)?, with_bias(-9.0)?];
     let mut trials = Vec::new();
     for (place, set) in sets.iter().enumerate() {
-        for width in WIDTHS {
-            let of_width = set.dev.par_iter().map(|example| {
+        for (width, (test, examples)) in
+            WIDTHS.into_iter().flat_map(|width| [(width, (false, &set.dev)), (width, (true, &set.test))])
+        {
+            let of_width = examples.par_iter().enumerate().map(|(i, example)| {
                 let picture = decode::load(&example.image)?.shrunk(width)?;
-                let caption = captioner.caption(&picture.rgba(), &CaptionOptions::default())?;
-                Ok(trial(&caption, is_right(&caption.text, &example.captions), Some((place, width))))
+                let right = |text: &str| is_right(text, &example.captions);
+                let trial = attempt(&captioners, &picture, right)?;
+                Ok(trial.map(|trial| Trial { second: i % 2 == 1, test, of: Some((place, width)), ..trial }))
             });
             trials.extend(of_width.collect::<Result<Vec<_>>>()?.into_iter().flatten());
         }
     }
-    let drawn = (0..trials.len() * NON_PHOTOS / 10).into_par_iter().map(|i| {
+    let dev = trials.iter().filter(|trial| !trial.test).count();
+    let drawn = (0..dev * NON_PHOTOS / 10).into_par_iter().map(|i| {
         let picture = nonphotos::draw(&mut ChaCha8Rng::seed_from_u64(i as u64));
-        let caption = captioner.caption(&Picture::from(&picture).rgba(), &CaptionOptions::default())?;
-        Ok(trial(&caption, false, None))
+        let trial = attempt(&captioners, &Picture::from(&picture), |_| false)?;
+        Ok(trial.map(|trial| Trial { second: i % 2 == 1, ..trial }))
     });
     trials.extend(drawn.collect::<Result<Vec<_>>>()?.into_iter().flatten());
-    let half = |start| trials.iter().skip(start).step_by(2).cloned().collect::<Vec<Trial>>();
-    let (fitted, held) = (half(0), half(1));
-    let row = |s: &Signs| [1.0, s.score.into(), s.unfamiliarity.into(), s.support.into(), s.size.into()];
-    let rows: Vec<([f64; 5], bool)> = fitted.iter().map(|t| (row(&t.signs), t.right)).collect();
-    let [bias, score, unfamiliarity, support, size] =
-        logistic_regression(&rows).context("no confidence can be fitted")?.map(|weight| weight as f32);
-    confidence = Confidence { score, unfamiliarity, support, size, bias, ..confidence };
-    let held_out =
-        held.into_iter().map(|trial| (trial.clone(), confidence.probability(&trial.signs))).collect();
-    Ok(Calibrated { confidence, held_out, names: sets.iter().map(|set| set.name.clone()).collect() })
+    let fit = |of: &dyn Fn(&Trial) -> bool| {
+        let chosen = trials.iter().filter(|trial| !trial.test && of(trial));
+        fit(&empty, &chosen.collect::<Vec<_>>()).context("no confidence can be fitted")
+    };
+    let confidence = fit(&|_| true)?;
+    let halves = [fit(&|trial| trial.second)?, fit(&|trial| !trial.second)?];
+    let judge = |trial: &Trial| match trial {
+        Trial { test: true, .. } => &confidence,
+        Trial { second, .. } => &halves[usize::from(*second)],
+    };
+    let measured = trials
+        .iter()
+        .map(|trial| {
+            let (probability, right) = told(judge(trial), trial);
+            (trial.clone(), probability, right)
+        })
+        .collect();
+    Ok(Calibrated { confidence, measured, names: sets.iter().map(|set| set.name.clone()).collect() })
 }
 
-fn trial(caption: &Caption, right: bool, of: Option<(usize, usize)>) -> Option<Trial> {
-    caption.signs.map(|signs| Trial { signs, right, of })
+/// One trial by two captioners, of which the second is sure of nothing; none if the picture is taken for no photograph.
+fn attempt(
+    [sure, unsure]: &[Captioner; 2],
+    picture: &Picture,
+    right: impl Fn(&str) -> bool,
+) -> Result<Option<Trial>> {
+    let all = sure.caption(&picture.rgba(), &CaptionOptions::default())?;
+    let Some(signs) = all.signs else { return Ok(None) };
+    let part = unsure.caption(&picture.rgba(), &CaptionOptions::default())?;
+    let short = part.signs.filter(|_| part.tokens != all.tokens).map(|signs| (signs, right(&part.text)));
+    Ok(Some(Trial { signs, right: right(&all.text), short, second: false, test: false, of: None }))
+}
+
+/// What is told of a caption under this confidence: its probability, and whether it is right.
+fn told(confidence: &Confidence, trial: &Trial) -> (f32, bool) {
+    let probability = confidence.probability(&trial.signs);
+    match trial.short {
+        Some((signs, right)) if Certainty::of(probability) != Certainty::Likely => {
+            (confidence.probability_of_short(&signs), right)
+        }
+        _ => (probability, trial.right),
+    }
+}
+
+/// Fits the weights of the signs, of whole captions and of those that are told in part.
+fn fit(empty: &Confidence, trials: &[&Trial]) -> Result<Confidence> {
+    let weigh = |rows: &[(Signs, bool)]| -> Result<(Signs, f32)> {
+        let rows: Vec<([f64; SIGNS + 1], bool)> = rows
+            .iter()
+            .map(|(signs, right)| {
+                let mut row = [1.0; SIGNS + 1];
+                row[1..].iter_mut().zip(signs.values()).for_each(|(x, sign)| *x = sign.into());
+                (row, *right)
+            })
+            .collect();
+        let fitted = logistic_regression(&rows)?.map(|weight| weight as f32);
+        let mut weights = [0.0; SIGNS];
+        weights.copy_from_slice(&fitted[1..]);
+        Ok((Signs::of(weights), fitted[0]))
+    };
+    let all: Vec<(Signs, bool)> = trials.iter().map(|trial| (trial.signs, trial.right)).collect();
+    let (weights, bias) = weigh(&all)?;
+    let confidence = Confidence { weights, bias, ..empty.clone() };
+    let unsure = |trial: &&&Trial| Certainty::of(confidence.probability(&trial.signs)) != Certainty::Likely;
+    let parts: Vec<(Signs, bool)> = trials.iter().filter(unsure).filter_map(|trial| trial.short).collect();
+    let (weights, bias) = weigh(&parts).context("captions that are told in part")?;
+    Ok(Confidence { short: Some(Short { weights, bias }), ..confidence })
 }
 
 /// Mean and standard deviation of the mean embeddings of training pictures at all sizes.
@@ -183,19 +246,62 @@ pub fn risks(trials: &[(f32, bool)]) -> (f64, f64) {
     (wrong(&sorted), wrong(&sorted[..sorted.len().div_ceil(2)]))
 }
 
+/// What [`calibration_error`] would be on average if each trial were right as often as its probability says.
+fn error_of_chance(trials: &[(f32, bool)]) -> f64 {
+    const DRAWS: usize = 100;
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let draw = |_| {
+        let drawn: Vec<(f32, bool)> =
+            trials.iter().map(|&(p, _)| (p, rng.random_bool(f64::from(p).clamp(0.0, 1.0)))).collect();
+        calibration_error(&drawn)
+    };
+    (0..DRAWS).map(draw).sum::<f64>() / DRAWS as f64
+}
+
+impl Calibrated {
+    /// Probabilities, each with whether the caption is right.
+    fn trials(&self, of: impl Fn(&Trial) -> bool) -> plots::Trials {
+        self.measured.iter().filter(|(trial, ..)| of(trial)).map(|(_, p, right)| (*p, *right)).collect()
+    }
+
+    /// The groups of trials that are shown: name, data set, whether of its test split.
+    fn groups(&self) -> Vec<(String, usize, bool)> {
+        let mut groups = Vec::new();
+        for (place, name) in self.names.iter().enumerate() {
+            for (test, split) in [(false, "dev"), (true, "test")] {
+                if self.measured.iter().any(|(trial, ..)| trial.test == test && is_of(trial, place)) {
+                    groups.push((format!("{name} {split}"), place, test));
+                }
+            }
+        }
+        groups
+    }
+
+    /// The same as [`plots`] draws it.
+    pub fn panels(&self) -> Vec<plots::Panel> {
+        let lines = |place, test| {
+            WIDTHS
+                .map(|width| (width, self.trials(|t| t.test == test && t.of == Some((place, width)))))
+                .into()
+        };
+        self.groups()
+            .into_iter()
+            .map(|(name, place, test)| plots::Panel { name, lines: lines(place, test) })
+            .collect()
+    }
+}
+
+fn is_of(trial: &Trial, place: usize) -> bool {
+    trial.of.is_some_and(|(other, _)| other == place)
+}
+
 impl fmt::Display for Calibrated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "captions that were not fitted on    right   said   calibration error   AUROC   wrong, of all and of the surer half"
+            "                                captions   right   said   calibration error   (of chance)   AUROC   wrong, of all and of the surer half"
         )?;
-        let mut line = |name: &str, of: &dyn Fn(&Trial) -> bool| {
-            let some: Vec<(f32, bool)> = self
-                .held_out
-                .iter()
-                .filter(|(trial, _)| of(trial))
-                .map(|(trial, p)| (*p, trial.right))
-                .collect();
+        let mut line = |name: &str, some: plots::Trials| {
             if some.is_empty() {
                 return Ok(());
             }
@@ -203,29 +309,39 @@ impl fmt::Display for Calibrated {
             let said = some.iter().map(|(p, _)| f64::from(*p)).sum::<f64>() / some.len() as f64;
             writeln!(
                 f,
-                "{name:28} {:5}   {:3.0} %   {:3.0} %   {:16.3}   {:5.2}   {:3.0} %   {:3.0} %",
+                "{name:32} {:7}   {:3.0} %  {:3.0} %   {:17.3}   {:11.3}   {:5.2}   {:3.0} %   {:3.0} %",
                 some.len(),
                 100.0 * (1.0 - wrong),
                 100.0 * said,
                 calibration_error(&some),
+                error_of_chance(&some),
                 auroc(&some),
                 100.0 * wrong,
                 100.0 * surer
             )
         };
-        for (place, name) in self.names.iter().enumerate() {
+        for (name, place, test) in self.groups() {
             for width in WIDTHS {
-                line(&format!("{name} at {width} px"), &|trial| trial.of == Some((place, width)))?;
+                let of = |t: &Trial| t.test == test && t.of == Some((place, width));
+                line(&format!("{name} at {width} px"), self.trials(of))?;
             }
         }
-        line("no photographs", &|trial| trial.of.is_none())?;
-        line("all", &|_| true)?;
+        line("no photographs", self.trials(|trial| trial.of.is_none()))?;
+        line("all dev", self.trials(|trial| !trial.test))?;
+        line("all test", self.trials(|trial| trial.test))?;
+        let dev = self.trials(|trial| !trial.test);
         let share = |certainty: Certainty| {
-            let of = self.held_out.iter().filter(|(_, p)| Certainty::of(*p) == certainty).count();
-            100.0 * of as f64 / self.held_out.len().max(1) as f64
+            let of = dev.iter().filter(|(p, _)| Certainty::of(*p) == certainty).count();
+            100.0 * of as f64 / dev.len().max(1) as f64
         };
         let [likely, unsure, no] = [Certainty::Likely, Certainty::Unsure, Certainty::No].map(share);
-        write!(f, "told as it is: {likely:.0} %, as a guess: {unsure:.0} %, not told: {no:.0} %")
+        write!(f, "of dev, told as it is: {likely:.0} %, as a guess: {unsure:.0} %, not told: {no:.0} %")?;
+        write!(f, "\nweights of whole captions and of those told in part")?;
+        let short = self.confidence.short.map_or([0.0; SIGNS], |short| short.weights.values());
+        for ((name, weight), short) in SIGN_NAMES.iter().zip(self.confidence.weights.values()).zip(short) {
+            write!(f, "\n{name:15} {weight:8.3} {short:8.3}")?;
+        }
+        Ok(())
     }
 }
 
@@ -253,5 +369,7 @@ mod tests {
         let gaps = 0.1 + 0.2 + 0.8 + 0.7 + 0.1 + 0.2;
         assert!((calibration_error(&trials) - gaps / 6.0).abs() < 1e-6);
         assert_eq!(risks(&trials), (0.5, 1.0 / 3.0));
+        assert_eq!(error_of_chance(&[(1.0, true), (0.0, false)]), 0.0);
+        assert!(error_of_chance(&[(0.5, true); 40]) > 0.1);
     }
 }

@@ -1,8 +1,9 @@
 //! Fits [`KindHead`]: which pictures are photographs, and what the others are.
 //!
-//! The classes are told apart by softmax regression on the pooled features of sharp and of degraded pictures. What is measured
-//! is measured on sources that were not fitted on: a source is the first word of a picture's label, so that sketches, say,
-//! are judged by what was learned from cartoons and paintings.
+//! The classes are told apart by softmax regression on what the surface of sharp and of degraded pictures is like. It is
+//! measured in two ways: on sources that were not fitted on, where a source is the first word of a picture's label, so that
+//! sketches, say, are judged by what was learned from cartoons and paintings; and on pictures that were not, of sources that
+//! were.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,8 +32,8 @@ const WIDTHS: [usize; 3] = [224, 50, 25];
 const VIEWS: usize = 2;
 /// Drawn pictures of one colour, gradients and patterns.
 const BLANK: usize = 300;
-/// Share of the photographs that may be refused, of those that were not fitted on, at 224 px and at 50 px.
-const REFUSED: f32 = 0.012;
+/// Share of the photographs that may be refused, of those that were not fitted on, at 224 px.
+const REFUSED: f32 = 0.014;
 const STEPS: usize = 250;
 const LEARNING_RATE: f64 = 0.02;
 const WEIGHT_DECAY: f64 = 0.02;
@@ -43,6 +44,8 @@ pub struct Known {
     place: Place,
     kind: Kind,
     source: String,
+    /// What a photograph shows.
+    label: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -55,7 +58,15 @@ enum Place {
 impl Known {
     /// A photograph of a data set.
     pub fn photograph(path: PathBuf, source: &str) -> Self {
-        Self { place: Place::File(path), kind: Kind::Photograph, source: source.to_owned() }
+        Self { place: Place::File(path), kind: Kind::Photograph, source: source.to_owned(), label: None }
+    }
+
+    /// The file and the label of a photograph that has one.
+    pub fn labelled(&self) -> Option<(PathBuf, String)> {
+        match (&self.place, &self.label) {
+            (Place::File(path), Some(label)) => Some((path.clone(), label.clone())),
+            _ => None,
+        }
     }
 
     fn load(&self) -> Result<RgbImage> {
@@ -88,16 +99,19 @@ pub fn read(folder: &Path) -> Result<Vec<Known>> {
         let named = Kind::ALL.into_iter().find(|known| known.name() == kind.trim().to_lowercase());
         let source = label.split_whitespace().next().unwrap_or_default().to_owned();
         let place = Place::File(folder.join("Images").join(image));
-        known.push(Known { place, kind: named.unwrap_or(Kind::Photograph), source });
+        // What is called a photograph and nothing else has a label that says how it was made.
+        let label = named.is_none().then(|| label.trim().to_owned());
+        known.push(Known { place, kind: named.unwrap_or(Kind::Photograph), source, label });
     }
     ensure!(!known.is_empty(), "{} names no picture", table.display());
     Ok(known)
 }
 
-/// A picture's pooled features: what it is measured on, and what is fitted on.
+/// What a picture's surface is like: what it is measured on, and what is fitted on.
 struct Seen {
     kind: Kind,
-    fold: usize,
+    /// The part that its source is in, and the part that it is in itself.
+    folds: [usize; 2],
     plain: Vec<Vec<f32>>,
     views: Vec<Vec<f32>>,
 }
@@ -106,8 +120,11 @@ struct Seen {
 pub struct Fitted {
     /// To be kept with the weights.
     pub head: KindHead,
-    table: BTreeMap<(Kind, usize), Counts>,
+    /// On sources, and on pictures, that were not fitted on.
+    tables: [Table; 2],
 }
+
+type Table = BTreeMap<(Kind, usize), Counts>;
 
 #[derive(Default, Clone, Copy)]
 struct Counts {
@@ -120,13 +137,14 @@ struct Counts {
 /// Fits the head of `captioner`'s network on pictures whose kinds are known.
 ///
 /// # Errors
-/// If no picture can be read, a kind is missing, or the network looks for no words.
+/// If a picture cannot be read or a kind is missing.
 pub fn fit(captioner: &Captioner, known: &[Known]) -> Result<Fitted> {
     let drawn = (0..BLANK as u64).map(|seed| Known {
         place: Place::Drawn(seed),
         kind: Kind::Blank,
         // Every kind of drawn picture in every part: there is no other source of them.
         source: format!("drawn {seed}"),
+        label: None,
     });
     let all: Vec<Known> = known.iter().cloned().chain(drawn).collect();
     let seen: Vec<Seen> =
@@ -138,17 +156,31 @@ pub fn fit(captioner: &Captioner, known: &[Known]) -> Result<Fitted> {
             kind.name()
         );
     }
+    let mut head = regression(seen.iter())?;
+    let by_source = judge(&seen, 0)?;
+    head.photograph_from = threshold(&by_source);
+    let tables = [count(&head, &by_source), count(&head, &judge(&seen, 1)?)];
+    Ok(Fitted { head, tables })
+}
+
+/// Kinds of pictures, and how probable each kind is at each of [`WIDTHS`].
+type Judged = Vec<(Kind, Vec<[f32; Kind::ALL.len()]>)>;
+
+/// What heads say of pictures of parts that they were not fitted on.
+fn judge(seen: &[Seen], which: usize) -> Result<Judged> {
     let mut judged = Vec::with_capacity(seen.len());
     for fold in 0..FOLDS {
-        let head = regression(seen.iter().filter(|seen| seen.fold != fold))?;
-        for seen in seen.iter().filter(|seen| seen.fold == fold) {
+        let head = regression(seen.iter().filter(|seen| seen.folds[which] != fold))?;
+        for seen in seen.iter().filter(|seen| seen.folds[which] == fold) {
             judged.push((seen.kind, seen.plain.iter().map(|x| head.probabilities(x)).collect::<Vec<_>>()));
         }
     }
-    let mut head = regression(seen.iter())?;
-    head.photograph_from = threshold(&judged);
-    let mut table: BTreeMap<(Kind, usize), Counts> = BTreeMap::new();
-    for (kind, of_widths) in &judged {
+    Ok(judged)
+}
+
+fn count(head: &KindHead, judged: &Judged) -> Table {
+    let mut table = Table::new();
+    for (kind, of_widths) in judged {
         for (width, probabilities) in WIDTHS.iter().zip(of_widths) {
             let said = head.choose(probabilities).0;
             let counts = table.entry((*kind, *width)).or_default();
@@ -157,18 +189,15 @@ pub fn fit(captioner: &Captioner, known: &[Known]) -> Result<Fitted> {
             counts.right += usize::from(said == *kind);
         }
     }
-    Ok(Fitted { head, table })
+    table
 }
 
 fn look(captioner: &Captioner, known: &Known, index: usize) -> Result<Seen> {
     let picture = known.load()?;
-    let pooled = |picture: &RgbImage| -> Result<Vec<f32>> {
-        let pooled = captioner.pooled(&Picture::from(picture).rgba())?;
-        pooled.context("these weights have no concept head, whose features tell kinds apart")
-    };
+    let textures = |picture: &RgbImage| Ok(captioner.textures(&Picture::from(picture).rgba())?);
     let plain = WIDTHS
         .iter()
-        .map(|&width| pooled(&Picture::from(&picture).shrunk(width)?.rgb()))
+        .map(|&width| textures(&Picture::from(&picture).shrunk(width)?.rgb()))
         .collect::<Result<_>>()?;
     let views = Views {
         flip: true,
@@ -179,11 +208,11 @@ fn look(captioner: &Captioner, known: &Known, index: usize) -> Result<Seen> {
         corrupted: 0.2,
     };
     let mut rng = ChaCha8Rng::seed_from_u64(index as u64);
-    let views = (0..VIEWS).map(|_| pooled(&views.one(&picture, true, &mut rng))).collect::<Result<_>>()?;
+    let views = (0..VIEWS).map(|_| textures(&views.one(&picture, true, &mut rng))).collect::<Result<_>>()?;
     // Photographs are so many that single ones can be set apart; of the others, whole sources are.
     let name = if known.kind == Kind::Photograph { index.to_string() } else { known.source.clone() };
     let hash = name.bytes().fold(7usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-    Ok(Seen { kind: known.kind, fold: hash % FOLDS, plain, views })
+    Ok(Seen { kind: known.kind, folds: [hash % FOLDS, index % FOLDS], plain, views })
 }
 
 /// Softmax regression in which photographs weigh as much as everything else, and the other kinds the same.
@@ -244,12 +273,12 @@ fn statistics(rows: &[&Vec<f32>], channels: usize) -> (Vec<f32>, Vec<f32>) {
     (mean, scale)
 }
 
-/// The threshold under which [`REFUSED`] of the photographs lie, at 224 and 50 px.
-fn threshold(judged: &[(Kind, Vec<[f32; Kind::ALL.len()]>)]) -> f32 {
+/// The threshold under which [`REFUSED`] of the photographs lie, at 224 px.
+fn threshold(judged: &Judged) -> f32 {
     let mut of_photographs: Vec<f32> = judged
         .iter()
         .filter(|(kind, _)| *kind == Kind::Photograph)
-        .flat_map(|(_, of_widths)| of_widths.iter().take(2).map(|probabilities| probabilities[0]))
+        .filter_map(|(_, of_widths)| of_widths.first().map(|probabilities| probabilities[0]))
         .collect();
     of_photographs.sort_by(f32::total_cmp);
     of_photographs
@@ -263,17 +292,25 @@ impl fmt::Display for Fitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "kind         width   pictures   taken for photographs   right   (sources that were not fitted on)"
+            "                                not fitted on: its source       not fitted on: the picture"
         )?;
-        for ((kind, width), counts) in &self.table {
-            let share = |part: usize| 100.0 * part as f64 / counts.all as f64;
+        writeln!(
+            f,
+            "kind         width   pictures   a photograph?   its kind        a photograph?   its kind"
+        )?;
+        let [sources, pictures] = &self.tables;
+        for ((kind, width), counts) in sources {
+            let share = |counts: &Counts, part: usize| 100.0 * part as f64 / counts.all.max(1) as f64;
+            let other = pictures.get(&(*kind, *width)).copied().unwrap_or_default();
             writeln!(
                 f,
-                "{:10} {width:4} px   {:8}   {:19.1} %   {:4.1} %",
+                "{:10} {width:4} px   {:8}   {:11.1} %   {:6.1} %      {:11.1} %   {:6.1} %",
                 kind.name(),
                 counts.all,
-                share(counts.photographs),
-                share(counts.right)
+                share(counts, counts.photographs),
+                share(counts, counts.right),
+                share(&other, other.photographs),
+                share(&other, other.right),
             )?;
         }
         write!(f, "a photograph from a probability of {:.3}", self.head.photograph_from)
@@ -285,7 +322,7 @@ mod tests {
     use super::*;
 
     fn seen(kind: Kind, fold: usize, x: [f32; 2]) -> Seen {
-        Seen { kind, fold, plain: vec![x.to_vec(); 3], views: Vec::new() }
+        Seen { kind, folds: [fold; 2], plain: vec![x.to_vec(); 3], views: Vec::new() }
     }
 
     #[test]
@@ -294,7 +331,6 @@ mod tests {
         let some: Vec<Seen> =
             Kind::ALL.into_iter().enumerate().map(|(i, kind)| seen(kind, 0, place(i))).collect();
         let head = regression(some.iter()).unwrap();
-        head.validate(2).unwrap();
         for (i, kind) in Kind::ALL.into_iter().enumerate() {
             let found = head.probabilities(&place(i));
             let best = (0..6).max_by(|a, b| found[*a].total_cmp(&found[*b])).unwrap();
@@ -312,6 +348,6 @@ mod tests {
             .collect();
         let from = threshold(&judged);
         let refused = judged.iter().filter(|(_, widths)| widths[0][0] < from).count();
-        assert!((11..=13).contains(&refused), "{refused}");
+        assert!((13..=15).contains(&refused), "{refused}");
     }
 }

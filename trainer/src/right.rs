@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use crate::concepts::is_content;
 use crate::data::tokens;
 use crate::metrics::objects::{is_thing, same};
 
@@ -99,6 +100,35 @@ fn is_said(thing: &str, said: &HashSet<String>) -> bool {
         })
 }
 
+/// Forms of words that are no nouns: what somebody does, how many and of what colour things are.
+const NUMBERS: &str = "two three four five six seven eight nine ten";
+
+/// How many of the words of `caption` that say something (things, actions, colours, numbers) nobody said, and how many there
+/// are. Forms of a verb are the same word.
+pub fn wrong_words(caption: &str, references: &[String]) -> (usize, usize) {
+    let said: HashSet<String> = references.iter().flat_map(|reference| tokens::words(reference)).collect();
+    let stems: HashSet<String> = said.iter().map(|word| stem(word)).collect();
+    let number = |word: &str| NUMBERS.split_whitespace().any(|number| number == word);
+    let place = |word: &str| PLACES.split_whitespace().any(|place| place == word);
+    let mut words = tokens::words(caption);
+    words.retain(|word| (is_content(word) || number(word)) && !place(word));
+    let wrong = words.iter().filter(|word| !is_said(word, &said) && !stems.contains(&stem(word))).count();
+    (wrong, words.len())
+}
+
+/// What the forms of an English verb have in common, roughly: "runs", "running" and "run" are "run".
+fn stem(word: &str) -> String {
+    let stem = ["ing", "ed", "es", "s"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
+    if stem.len() < 3 {
+        return word.to_owned();
+    }
+    let stem = stem.strip_suffix('e').unwrap_or(stem);
+    match stem.as_bytes() {
+        [.., a, b] if a == b && !b"aeiouls".contains(b) => stem[..stem.len() - 1].to_owned(),
+        _ => stem.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +145,19 @@ mod tests {
         for wrong in ["a woman riding a bike", "a man with a dog", "a man riding a horse", "red and blue", ""]
         {
             assert!(!is_right(wrong, &people), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn wrong_words_are_those_that_nobody_said() {
+        let people =
+            ["a brown dog runs on grass", "two dogs running", "the dogs ride a boat"].map(str::to_owned);
+        assert_eq!(wrong_words("two brown dogs running in the grass", &people), (0, 5));
+        assert_eq!(wrong_words("three black dogs are riding in the air", &people), (2, 4));
+        assert_eq!(wrong_words("some dogs", &people), (0, 1));
+        assert_eq!(wrong_words("", &people), (0, 0));
+        for (a, b) in [("running", "runs"), ("riding", "rides"), ("sits", "sitting"), ("rolling", "rolls")] {
+            assert_eq!(stem(a), stem(b));
         }
     }
 

@@ -12,6 +12,7 @@ use super::print;
 use crate::data::{Dataset, Example, Report, Split};
 use crate::evaluate::{self, score};
 use crate::metrics::objects;
+use crate::right::wrong_words;
 
 /// Measure a captioner on the pictures of a data set.
 #[derive(Debug, Args)]
@@ -35,6 +36,9 @@ pub struct Eval {
     /// which are compared with, do guess.
     #[arg(long)]
     neutral: bool,
+    /// Leave out numbers, colours and actions that the network is unsure of, as captioners do by default.
+    #[arg(long)]
+    careful: bool,
     /// Use only the first N pictures.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -96,6 +100,7 @@ impl Eval {
     ) -> Result<()> {
         examples.truncate(self.limit.unwrap_or(usize::MAX).max(1));
         let options = CaptionOptions::default().with_beam(usize::from(self.beam)).with_neutral(self.neutral);
+        let options = options.with_careful(self.careful);
         let sides: Vec<Option<usize>> = match self.px.as_slice() {
             [] => vec![None],
             sides => sides.iter().map(|side| Some(usize::from(*side))).collect(),
@@ -105,13 +110,16 @@ impl Eval {
             if let Some(jar) = &self.meteor_jar {
                 scores.meteor = Some(evaluate::meteor(jar, &described, &examples)?);
             }
-            let (mut found, mut things) = (0, 0);
+            let (mut found, mut things, mut wrong, mut words_said) = (0, 0, 0, 0);
             for (d, references) in described.iter().zip(evaluate::references(&described, &examples)) {
                 let words: Vec<&str> = d.caption.words.iter().map(|w| w.word.as_str()).collect();
                 let (f, all) = objects::recall(&d.caption.text, &words, references);
                 (found, things) = (found + f, things + all);
+                let (w, all) = wrong_words(&d.caption.text, references);
+                (wrong, words_said) = (wrong + w, words_said + all);
             }
             let recall = found as f64 / things.max(1) as f64;
+            let wrong = f64::from(wrong as u32) / words_said.max(1) as f64;
             let size = side.map_or("as they are".to_owned(), |side| format!("at {side} px"));
             if self.json {
                 let line = json!({
@@ -119,15 +127,18 @@ impl Eval {
                     "images": described.len(), "bleu": scores.bleu, "rouge_l": scores.rouge_l,
                     "cider": scores.cider_defined.then_some(scores.cider),
                     "meteor": scores.meteor, "object_recall": recall, "objects": things,
+                    "wrong_words": wrong,
                 });
                 self.say(line)?;
             } else {
                 let (count, split, beam) = (described.len(), self.split, self.beam);
                 self.say(format_args!(
                     "{}: {count} {split} pictures {size}, beam {beam}\n{scores}\n\
-                     of {things} things that most people name, {:.1} % are named\n",
+                     of {things} things that most people name, {:.1} % are named\n\
+                     of {words_said} words that say something, nobody said {:.1} %\n",
                     data.display(),
-                    recall * 100.0
+                    recall * 100.0,
+                    wrong * 100.0
                 ))?;
             }
             for d in &described {

@@ -4,31 +4,35 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use soli::captioner::{CaptionOptions, Captioner};
 use soli::graph::plain;
 use soli::vocab::Vocabulary;
 use soli::weights::{Precision, Provenance, Weights};
 
-use crate::calibrate::{Set, calibrate};
+use crate::calibrate::{Set, WIDTHS, calibrate};
 use crate::checkpoint;
 use crate::compact::keep_words;
 use crate::config::Recipe;
 use crate::data::{Dataset, Split, decode};
 use crate::fold::fold;
-use crate::honesty::document;
+use crate::honesty::{Honesty, labelled, words};
 use crate::kinds::{self, Known};
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
 use crate::stages::{self, Stage};
 
-/// Write a run's averaged parameters as a weights file.
+/// Write a run's averaged parameters as a weights file, or a weights file with another confidence.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub struct Export {
     /// The run folder, as given to `soli train`.
-    #[arg(long, value_name = "FOLDER")]
-    run: PathBuf,
+    #[arg(long, value_name = "FOLDER", required_unless_present = "weights", conflicts_with = "weights")]
+    run: Option<PathBuf>,
+    /// A weights file instead: its parameters and what it knows of its making stay, what --kinds and --calibrate measure is new.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// How to store matrices: f32, f16 or int8.
     #[arg(long, value_name = "TYPE", default_value = "int8")]
     precision: Precision,
@@ -78,15 +82,26 @@ impl Export {
     /// # Errors
     /// If the run has no checkpoint or the file cannot be written.
     pub fn run(self) -> Result<()> {
-        let mut weights = weights_of(&self.run)?;
-        weights.provenance.data = self.data;
-        weights.provenance.terms = self.terms;
-        weights.provenance.scores = self.scores.into_iter().collect();
+        let mut weights = match (&self.run, &self.weights) {
+            (Some(run), _) => weights_of(run)?,
+            (None, Some(file)) => {
+                let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+                Weights::from_bytes(&bytes).with_context(|| file.display().to_string())?
+            }
+            (None, None) => bail!("name a run folder (--run) or a weights file (--weights)"),
+        };
+        let known = &mut weights.provenance;
+        known.data = self.data.or(known.data.take());
+        known.terms = self.terms.or(known.terms.take());
+        known.scores.extend(self.scores);
         if !self.calibrate.is_empty() {
             let open = |data: &PathBuf| -> Result<_> {
                 let name = data.file_name().unwrap_or(data.as_os_str()).to_string_lossy().into_owned();
                 let (train, dev) = (Dataset::open(data, Split::Train)?, Dataset::open(data, Split::Dev)?);
-                Ok(Set { name, train: train.examples, dev: dev.examples })
+                // Some sets have none. Test pictures are looked at only for the report.
+                let test = self.report.as_ref().and_then(|_| Dataset::open(data, Split::Test).ok());
+                let test = test.map(|test| test.examples).unwrap_or_default();
+                Ok(Set { name, train: train.examples, dev: dev.examples, test })
             };
             let sets: Vec<Set> = self.calibrate.iter().map(open).collect::<Result<_>>()?;
             if let Some(count) = self.words {
@@ -94,7 +109,7 @@ impl Export {
             }
             // What is measured is what the file will hold.
             let rounded = Weights::from_bytes(&weights.to_bytes(self.precision)?)?;
-            let (mut head, mut of_kinds) = (None, String::new());
+            let (mut fitted, mut labelled) = (None, Vec::new());
             if !self.kinds.is_empty() {
                 let mut known: Vec<Known> = Vec::new();
                 for folder in &self.kinds {
@@ -104,18 +119,31 @@ impl Export {
                     let some = set.train.iter().step_by((set.train.len() / PHOTOGRAPHS).max(1));
                     known.extend(some.map(|example| Known::photograph(example.image.clone(), &set.name)));
                 }
-                let fitted = kinds::fit(&Captioner::new(rounded.clone())?, &known)?;
-                of_kinds = fitted.to_string();
-                eprintln!("{of_kinds}");
-                head = Some(fitted.head);
+                labelled = known.iter().filter_map(Known::labelled).collect();
+                let kinds = kinds::fit(&Captioner::new(rounded.clone())?, &known)?;
+                eprintln!("{kinds}");
+                fitted = Some(kinds);
             }
+            let head = fitted.as_ref().map(|fitted| fitted.head.clone());
             let calibrated = calibrate(&rounded, &sets, head)?;
             eprintln!("{calibrated}");
+            weights.confidence = Some(calibrated.confidence.clone());
             if let Some(path) = &self.report {
-                std::fs::write(path, document(&of_kinds, &calibrated.to_string()))
-                    .with_context(|| format!("cannot write {}", path.display()))?;
+                let captioner =
+                    Captioner::new(Weights { confidence: weights.confidence.clone(), ..rounded })?;
+                let mut rows = Vec::new();
+                for set in &sets {
+                    let (split, pictures) =
+                        if set.test.is_empty() { ("dev", &set.dev) } else { ("test", &set.test) };
+                    let name = format!("{} {split}", set.name);
+                    rows.extend(words::measure(&captioner, &name, pictures, &WIDTHS)?);
+                }
+                let labelled = labelled::measure(&captioner, &labelled)?;
+                let labelled = fitted.as_ref().map(|_| &labelled);
+                let honesty =
+                    Honesty { kinds: fitted.as_ref(), confidence: &calibrated, words: &rows, labelled };
+                honesty.write(path)?;
             }
-            weights.confidence = Some(calibrated.confidence);
         }
         write(&weights, self.precision, &self.out)?;
         let pictures = if self.check.is_empty() {

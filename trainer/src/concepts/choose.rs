@@ -2,24 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use soli::details::says_something;
 use soli::vocab::Vocabulary;
-
-/// Words that say nothing of what a picture shows.
-const FUNCTION_WORDS: &str = "a an the of in on with and is are to at by for from it its 's his her their our your my this \
-    that these those there here two three four five six seven some several many few other others another each both all any \
-    no not it's into onto up down out over under near next front back while as very has have had having be been being was \
-    were he she they we you i them him who which what where when off through around about along across behind beside \
-    beneath between inside outside top against above below middle side towards toward during than then so such or but if \
-    too also just like one ones kind type lot lots bunch group couple pair pairs piece pieces set part something someone \
-    image picture photo photograph view shot close-up closeup upon within without among amongst past after before can do \
-    does doing get gets getting go goes going him himself her herself themselves itself there 're 've 'm n't least way ways \
-    together each using use used seen shows showing shown made makes making make different various";
 
 /// Whether a word may be a concept.
 pub fn is_content(word: &str) -> bool {
-    word.chars().count() > 2
-        && word.chars().any(char::is_alphabetic)
-        && !FUNCTION_WORDS.split_whitespace().any(|function| function == word)
+    says_something(word)
 }
 
 /// The `most` content words of the vocabulary that are said of the most pictures, as token ids in the order of how often.

@@ -1,0 +1,335 @@
+//! What a caption says of things, colours, numbers and actions that were hardly seen, and leaving it out.
+//!
+//! Who cannot see the picture cannot tell a guessed detail from a seen one. The decoder's own probabilities do not tell them
+//! apart either: trained on CIDEr it is sure of what it says. But the concept head is calibrated: of the colours that it gives
+//! less than [`DETAIL`] two in three are wrong, of those above four in five are right. So such words are left out while words
+//! are chosen, and where the whole caption is unsure it ends where what was seen ends: "a dog" for "a brown dog running on a
+//! beach". Numbers, which the head does not look for, are "some" where the decoder is unsure of them.
+
+use std::collections::HashSet;
+
+use crate::confidence::logistic;
+use crate::people::{Neutral, give};
+use crate::vocab::{SPECIAL_TOKENS, UNKNOWN, Vocabulary};
+
+/// Colours and actions are said from this probability on. This and the other numbers were chosen on dev:
+/// `docs/honesty.md` has what they cost and save.
+pub const DETAIL: f32 = 0.1;
+/// Things below this probability are said less readily: their log-probability is lowered by [`RELUCTANCE`] times how far.
+pub const THING: f32 = 0.05;
+/// See [`THING`].
+pub const RELUCTANCE: f32 = 0.5;
+/// A number is said from this probability of the decoder's on.
+pub const NUMBER: f32 = 0.5;
+/// What an unsure caption keeps has at least this probability.
+pub const KEPT: f32 = 0.15;
+
+/// Words that say nothing of what a picture shows.
+const FUNCTION_WORDS: &str = "a an the of in on with and is are to at by for from it its 's his her their our your my this \
+    that these those there here two three four five six seven some several many few other others another each both all any \
+    no not it's into onto up down out over under near next front back while as very has have had having be been being was \
+    were he she they we you i them him who which what where when off through around about along across behind beside \
+    beneath between inside outside top against above below middle side towards toward during than then so such or but if \
+    too also just like one ones kind type lot lots bunch group couple pair pairs piece pieces set part something someone \
+    image picture photo photograph view shot close-up closeup upon within without among amongst past after before can do \
+    does doing get gets getting go goes going him himself her herself themselves itself there 're 've 'm n't least way ways \
+    together each using use used seen shows showing shown made makes making make different various";
+
+/// Whether a word may say something of what a picture shows.
+pub fn says_something(word: &str) -> bool {
+    is_long(word) && !FUNCTION_WORDS.split_whitespace().any(|function| function == word)
+}
+
+fn is_long(word: &str) -> bool {
+    word.chars().count() > 2 && word.chars().any(char::is_alphabetic)
+}
+
+const NUMBERS: &str = "two three four five six seven eight nine ten";
+
+const COLOURS: &str = "white black red blue green yellow brown orange grey gray pink purple gold golden silver tan beige \
+    dark light bright colorful multicolored blond blonde red-haired dark-haired";
+
+/// What else is said of a thing before its name.
+const ADJECTIVES: &str = "large big small little tiny tall long short old new huge high low wide open closed full empty wooden \
+    metal plastic wet dry clean dirty hot cold modern fresh cute blurry bare asian double single";
+
+/// What is done, in the third person, by those who sit, run and hold in the present tense of captions.
+const ACTIONS: &str = "sits sit stands stand runs run jumps jump plays play walks walk rides ride holds hold leaps climbs \
+    climb smiles poses pose swims swim chases chase catches flies performs slides carries throws hangs eats eat drinks looks \
+    look watches watch talks leans leaps kicks dances points pushes drives reads races raises splashes bites licks chews \
+    fights digs skates surfs crouches kneels reaches falls rolls rests lies lays sleeps shakes waves sings laughs fetches";
+
+/// Words in -ing that say no action: things, and what somebody has on.
+const NO_ACTIONS: &str = "wearing building clothing railing string swing spring something nothing everything ceiling \
+    painting wing ring king frosting icing crossing opening lighting wedding during including being having parking living \
+    dining surrounding opposing setting landing";
+
+/// Actions that need nothing after them.
+const COMPLETE: &str = "sitting sits standing stands running runs walking walks playing plays jumping jumps swimming swims \
+    sleeping sleeps lying laying lies resting smiling smiles dancing surfing skiing skateboarding snowboarding grazing waiting \
+    eating talking laughing kneeling crouching biking hiking fishing";
+
+/// Begin with a vowel's letter but not with its sound.
+const AS_CONSONANTS: [&str; 4] = ["uni", "use", "euro", "one"];
+
+/// The tokens of one vocabulary.
+#[derive(Debug, Clone, Default)]
+pub struct Details {
+    numbers: Vec<usize>,
+    some: Option<usize>,
+    /// Colours and actions.
+    left_out: Vec<usize>,
+    roles: Vec<Role>,
+    and: Option<u32>,
+    a: Option<u32>,
+    an: Option<u32>,
+}
+
+/// What a token is for in a sentence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Role {
+    /// Holds the sentence together.
+    Function,
+    /// Says what a thing is like, before its name.
+    Adjective { colour: bool },
+    /// What is done to something that has to follow.
+    Open,
+    /// A thing, or an action that nothing has to follow: a sentence may end with it.
+    Closed { action: bool, vowel: bool },
+}
+
+impl Details {
+    /// Finds the words in a vocabulary; what it lacks is left as it is.
+    pub fn new(vocabulary: &Vocabulary) -> Self {
+        let token = |word: &str| Some(vocabulary.id(word)).filter(|&id| id != UNKNOWN);
+        // Each word of a vocabulary is looked for in all of them.
+        let [function, numbers, colours, adjectives, actions, no_actions, complete] =
+            [FUNCTION_WORDS, NUMBERS, COLOURS, ADJECTIVES, ACTIONS, NO_ACTIONS, COMPLETE]
+                .map(|words| words.split_whitespace().collect::<HashSet<&str>>());
+        let role = |word: &str| {
+            let action = actions.contains(word) || word.ends_with("ing") && !no_actions.contains(word);
+            match word {
+                "wearing" => Role::Function,
+                _ if function.contains(word) || numbers.contains(word) || !is_long(word) => Role::Function,
+                _ if colours.contains(word) => Role::Adjective { colour: true },
+                _ if adjectives.contains(word) => Role::Adjective { colour: false },
+                _ if action && !complete.contains(word) => Role::Open,
+                _ => Role::Closed {
+                    action,
+                    vowel: word.starts_with(['a', 'e', 'i', 'o', 'u'])
+                        && !AS_CONSONANTS.iter().any(|other| word.starts_with(other)),
+                },
+            }
+        };
+        let special = std::iter::repeat_n(Role::Function, SPECIAL_TOKENS.len());
+        let roles: Vec<Role> = special.chain(vocabulary.words().iter().map(|word| role(word))).collect();
+        let is_left_out = |role: &Role| {
+            matches!(role, Role::Adjective { colour: true } | Role::Open | Role::Closed { action: true, .. })
+        };
+        let left_out = (0..roles.len()).filter(|&token| is_left_out(&roles[token])).collect();
+        Self {
+            numbers: NUMBERS.split_whitespace().filter_map(token).map(|id| id as usize).collect(),
+            some: token("some").map(|id| id as usize),
+            left_out,
+            roles,
+            and: token("and"),
+            a: token("a"),
+            an: token("an"),
+        }
+    }
+
+    /// How probable the concept head finds each token of the vocabulary: `concepts` are the tokens that it looks for,
+    /// `logits` what it found. A word that is said for others is as probable as any of them; `None` where it does not look.
+    pub fn seen(&self, concepts: &[u32], logits: &[f32], neutral: Option<&Neutral>) -> Vec<Option<f32>> {
+        let mut seen: Vec<Option<f32>> = vec![None; self.roles.len()];
+        for (&token, &logit) in concepts.iter().zip(logits) {
+            let said = neutral.map_or(token, |neutral| neutral.of(token));
+            if let Some(most) = seen.get_mut(said as usize) {
+                *most = Some(most.unwrap_or(0.0).max(logistic(logit)));
+            }
+        }
+        seen
+    }
+
+    /// What is added to each token's log-probability for what was seen of it: nothing for one that was seen or is not looked
+    /// for, infinitely little for a colour or an action that was not.
+    pub fn reluctance(&self, seen: &[Option<f32>]) -> Vec<f32> {
+        let reluctance = |seen: &Option<f32>| match seen {
+            Some(p) if *p < THING => RELUCTANCE * (p.max(1e-4) / THING).ln(),
+            _ => 0.0,
+        };
+        let mut all: Vec<f32> = seen.iter().map(reluctance).collect();
+        for &detail in &self.left_out {
+            let unseen = seen[detail].is_some_and(|p| p < DETAIL);
+            all[detail] = if unseen { f32::NEG_INFINITY } else { 0.0 };
+        }
+        all
+    }
+
+    /// Makes the numbers that are too improbable "some" in `row`, the log-probabilities of the token after `said`, and adds
+    /// `reluctance`.
+    pub fn leave_out(&self, said: &[u32], reluctance: &[f32], row: &mut [f32]) {
+        let unsure = NUMBER.ln();
+        if let Some(some) = self.some {
+            for &number in &self.numbers {
+                if row[number] < unsure {
+                    give(row, number, some);
+                }
+            }
+        }
+        // "Red and" has to be followed by something, and "running and" too.
+        if said.last().is_some_and(|&last| Some(last) == self.and) {
+            return;
+        }
+        let mut lost = 0.0;
+        for (x, reluctance) in row.iter_mut().zip(reluctance) {
+            if *reluctance == f32::NEG_INFINITY {
+                lost += x.exp();
+            }
+            *x += reluctance;
+        }
+        // To leave a detail out is no mistake: the others share what it had. Nothing else may be left to say.
+        let rest = (1.0 - lost).max(f32::EPSILON).ln();
+        row.iter_mut().for_each(|x| *x -= rest);
+    }
+
+    /// The longest beginning of a caption that names nothing but what was seen with [`KEPT`] at least, without adjectives
+    /// that were not. Empty if the first thing was not.
+    pub fn shorten(&self, caption: &[u32], seen: &[Option<f32>]) -> Vec<u32> {
+        let mut kept: Vec<u32> = Vec::with_capacity(caption.len());
+        let (mut end, mut dropped) = (0, false);
+        for &token in caption {
+            let role = self.roles[token as usize];
+            let seen = role == Role::Function || seen[token as usize].is_some_and(|p| p >= KEPT);
+            match role {
+                Role::Adjective { .. } if !seen => {
+                    dropped = true;
+                    continue;
+                }
+                _ if !seen => break,
+                Role::Closed { vowel, .. } => {
+                    if dropped
+                        && let Some(article) = kept.last_mut()
+                        && self.is_article(*article)
+                    {
+                        *article = if vowel { self.an } else { self.a }.unwrap_or(*article);
+                    }
+                    kept.push(token);
+                    end = kept.len();
+                }
+                _ => kept.push(token),
+            }
+            dropped = false;
+        }
+        kept.truncate(end);
+        kept
+    }
+
+    fn is_article(&self, token: u32) -> bool {
+        Some(token) == self.a || Some(token) == self.an
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: [&str; 16] = [
+        "a", "an", "two", "three", "some", "dog", "airplane", "black", "brown", "running", "building", "and",
+        "runs", "holding", "beach", "on",
+    ];
+
+    fn vocabulary() -> Vocabulary {
+        Vocabulary::new(WORDS.map(str::to_owned).to_vec()).unwrap()
+    }
+
+    /// Probabilities of the words named; what is missing to 1 is spread over the others.
+    fn row(vocabulary: &Vocabulary, known: &[(&str, f32)]) -> Vec<f32> {
+        let rest = 1.0 - known.iter().map(|(_, p)| p).sum::<f32>();
+        let mut row = vec![(rest / (vocabulary.len() - known.len()) as f32).ln(); vocabulary.len()];
+        for (word, p) in known {
+            row[vocabulary.id(word) as usize] = p.ln();
+        }
+        row
+    }
+
+    fn seen(vocabulary: &Vocabulary, known: &[(&str, f32)]) -> Vec<Option<f32>> {
+        let concepts: Vec<u32> = known.iter().map(|(word, _)| vocabulary.id(word)).collect();
+        let logits: Vec<f32> = known.iter().map(|(_, p)| (p / (1.0 - p)).ln()).collect();
+        Details::new(vocabulary).seen(&concepts, &logits, None)
+    }
+
+    #[test]
+    fn unseen_details_are_left_out_and_seen_ones_stay() {
+        let vocabulary = vocabulary();
+        let id = |word: &str| vocabulary.id(word) as usize;
+        let details = Details::new(&vocabulary);
+        let known = [
+            ("black", 0.3),
+            ("brown", 0.02),
+            ("running", 0.05),
+            ("building", 0.01),
+            ("dog", 0.5),
+            ("beach", 0.04),
+        ];
+        let reluctance = details.reluctance(&seen(&vocabulary, &known));
+        let mut next = row(&vocabulary, &[("brown", 0.4), ("running", 0.1), ("black", 0.2), ("dog", 0.1)]);
+        let before = next.clone();
+        details.leave_out(&[], &reluctance, &mut next);
+        assert_eq!((next[id("brown")], next[id("running")]), (f32::NEG_INFINITY, f32::NEG_INFINITY));
+        // What is left shares what they had.
+        assert!((next[id("black")] - before[id("black")] - 2f32.ln()).abs() < 1e-4);
+        assert!(next[id("runs")].is_finite(), "nobody looks for it");
+        let lowered = |word: &str| before[id(word)] + 2f32.ln() - next[id(word)];
+        assert!((lowered("building") - RELUCTANCE * 5f32.ln()).abs() < 1e-3, "a building is a thing");
+        assert!((lowered("beach") - RELUCTANCE * 1.25f32.ln()).abs() < 1e-3);
+        assert!(lowered("dog").abs() < 1e-3);
+    }
+
+    #[test]
+    fn unsure_numbers_are_some() {
+        let vocabulary = vocabulary();
+        let id = |word: &str| vocabulary.id(word) as usize;
+        let details = Details::new(&vocabulary);
+        let none = vec![0.0; vocabulary.len()];
+        let mut unsure = row(&vocabulary, &[("two", 0.4), ("three", 0.3), ("a", 0.1), ("some", 0.1)]);
+        details.leave_out(&[], &none, &mut unsure);
+        assert!((unsure[id("some")].exp() - 0.8).abs() < 1e-4, "{}", unsure[id("some")].exp());
+        assert_eq!(unsure[id("two")], f32::NEG_INFINITY);
+        let mut sure = row(&vocabulary, &[("two", 0.9)]);
+        details.leave_out(&[], &none, &mut sure);
+        assert!((sure[id("two")].exp() - 0.9).abs() < 1e-4);
+    }
+
+    #[test]
+    fn what_follows_and_is_not_left_out_and_nothing_is_nan() {
+        let vocabulary = vocabulary();
+        let details = Details::new(&vocabulary);
+        let reluctance = details.reluctance(&seen(&vocabulary, &[("black", 0.02), ("brown", 0.02)]));
+        let mut after = row(&vocabulary, &[("brown", 0.3)]);
+        details.leave_out(&[vocabulary.id("black"), vocabulary.id("and")], &reluctance, &mut after);
+        assert!(after[vocabulary.id("brown") as usize].is_finite());
+        let mut only = vec![f32::NEG_INFINITY; vocabulary.len()];
+        only[vocabulary.id("black") as usize] = 0.5f32.ln();
+        only[vocabulary.id("brown") as usize] = 0.5f32.ln();
+        details.leave_out(&[], &reluctance, &mut only);
+        assert!(only.iter().all(|x| !x.is_nan() && *x <= 1e-6), "{only:?}");
+    }
+
+    #[test]
+    fn a_caption_ends_where_what_was_seen_ends() {
+        let vocabulary = vocabulary();
+        let details = Details::new(&vocabulary);
+        let short = |caption: &str, known: &[(&str, f32)]| {
+            let tokens: Vec<u32> = caption.split(' ').map(|word| vocabulary.id(word)).collect();
+            vocabulary.decode(&details.shorten(&tokens, &seen(&vocabulary, known)))
+        };
+        let dog = [("dog", 0.6), ("running", 0.3), ("black", 0.05), ("beach", 0.05), ("holding", 0.5)];
+        assert_eq!(short("a black dog running on a beach", &dog), "a dog running");
+        assert_eq!(short("a dog holding a beach", &dog), "a dog", "holding what?");
+        assert_eq!(short("two dog and a building", &dog), "two dog", "nobody looks for buildings");
+        assert_eq!(short("a beach and a dog", &dog), "");
+        assert_eq!(short("a black airplane", &[("airplane", 0.5), ("black", 0.1)]), "an airplane");
+        assert_eq!(short("a black dog", &[("dog", 0.5), ("black", 0.2)]), "a black dog");
+    }
+}
