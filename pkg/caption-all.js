@@ -10,7 +10,9 @@ const CONCURRENCY = { default: 2, max: 16 };
  *
  * @param {import('./captioner.js').Captioner} captioner
  * @param {Iterable<unknown> | AsyncIterable<unknown>} sources
- * @param {{ concurrency?: number, signal?: AbortSignal, beam?: number, maxTokens?: number, neutral?: boolean }} options
+ * @param {{
+ *   concurrency?: number, signal?: AbortSignal, beam?: number, maxTokens?: number, neutral?: boolean, cells?: boolean,
+ * }} options
  */
 export function captionAll(captioner, sources, { concurrency = CONCURRENCY.default, signal, ...options }) {
   if (typeof sources === 'string' || !(sources?.[Symbol.asyncIterator] ?? sources?.[Symbol.iterator])) {

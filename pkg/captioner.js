@@ -81,11 +81,11 @@ export class Captioner {
     }
   }
 
-  async #caption(source, { beam, maxTokens, neutral, signal }) {
+  async #caption(source, { beam, maxTokens, neutral, cells, signal }) {
     this.#assertUsable();
     checkSignal(signal);
     throwIfAborted(signal);
-    const options = checkedOptions({ beam, maxTokens, neutral });
+    const options = checkedOptions({ beam, maxTokens, neutral, cells });
     const { timeout } = this.#surroundings;
     // Read before waiting for anything: a video or a canvas is captioned as it is at the moment of the call.
     const toWorker = this.#runner?.thread === 'worker' && this.#queue.idle;
@@ -157,17 +157,20 @@ function disposedError() {
   return new SoliError('disposed', 'this captioner was disposed: load another one');
 }
 
-function checkedOptions({ beam, maxTokens, neutral }) {
+function checkedOptions({ beam, maxTokens, neutral, cells }) {
   const options = {};
   if (beam !== undefined) options.beam = wholeNumber('beam', beam, BEAM);
   if (maxTokens !== undefined) options.maxTokens = wholeNumber('maxTokens', maxTokens, MAX_TOKENS);
-  if (neutral !== undefined) {
-    if (typeof neutral !== 'boolean') {
-      throw new SoliError('invalid-options', `\`neutral\` must be true or false, but is ${String(neutral)}`);
-    }
-    options.neutral = neutral;
-  }
+  if (neutral !== undefined) options.neutral = trueOrFalse('neutral', neutral);
+  if (cells !== undefined) options.cells = trueOrFalse('cells', cells);
   return options;
+}
+
+function trueOrFalse(name, value) {
+  if (typeof value !== 'boolean') {
+    throw new SoliError('invalid-options', `\`${name}\` must be true or false, but is ${String(value)}`);
+  }
+  return value;
 }
 
 function wholeNumber(name, value, { min, max }) {

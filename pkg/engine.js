@@ -46,7 +46,7 @@ export class Engine {
 
   /**
    * @param {{ data: Uint8Array, width: number, height: number }} pixels RGBA, not premultiplied
-   * @param {{ beam?: number, maxTokens?: number, neutral?: boolean }} options
+   * @param {{ beam?: number, maxTokens?: number, neutral?: boolean, cells?: boolean }} options
    */
   async caption({ data, width, height }, options) {
     // Several captioners of one thread share the instance: another one's crash took this one's memory too.

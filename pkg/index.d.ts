@@ -71,6 +71,8 @@ export interface CaptionOptions {
    * not given.
    */
   neutral?: boolean;
+  /** Whether each of the `words` says where the picture shows it, in `cells`: false when not given. */
+  cells?: boolean;
   /** Gives the caption up: the promise rejects at once with `signal.reason`. */
   signal?: AbortSignal;
 }
@@ -110,9 +112,21 @@ export interface Caption {
    */
   certainty?: 'likely' | 'unsure' | 'no' | null;
   /** Things that the network sees, the surest first, each with its probability, 0 to 1; absent from networks that name none. */
-  words?: { word: string; probability: number }[];
+  words?: SeenWord[];
   /** Milliseconds from pixels to words; decoding the picture and waiting for other captions are not counted. */
   ms: number;
+}
+
+/** A thing that the network sees in a picture. */
+export interface SeenWord {
+  word: string;
+  /** 0 to 1. */
+  probability: number;
+  /**
+   * With the option `cells`: how much each cell of the picture, taken alone, shows the word, 0 to 1. The cells are a square grid
+   * over the whole picture, whatever its shape, row by row from the top left: `Math.sqrt(cells.length)` to a row.
+   */
+  cells?: number[];
 }
 
 export interface WeightsInfo {

@@ -4,6 +4,7 @@ import { createCamera } from './camera.js';
 import { loadCaptioner } from './captioner.js';
 import { editText, focusAgain, leaveEditor } from './editor.js';
 import { save, toCsv, toJson, toText } from './export.js';
+import { createHeat } from './heat.js';
 import { offerInstalling } from './install.js';
 import { listenForPictures } from './intake.js';
 import { createList } from './list.js';
@@ -32,6 +33,24 @@ const buttons = {
 };
 const device = $('device');
 
+/** Where the words that are seen come from. */
+const heat = createHeat(
+  {
+    section: $('where'),
+    toggle: $('show-where'),
+    choices: $('where-choices'),
+    text: $('where-text'),
+    picture: $('picture'),
+    map: $('heat'),
+  },
+  {
+    caption: captionWith,
+    onTrouble(error) {
+      if (!(error instanceof NoCaptioner)) notify(trouble(error));
+    },
+  },
+);
+
 const view = createView({
   ...buttons,
   caption,
@@ -40,6 +59,7 @@ const view = createView({
   device,
   deviceChoice: $('device-choice'),
   facts: $('facts'),
+  heat,
   hint: $('hint'),
   kindFact: $('kind-fact'),
   kindText: $('kind'),
@@ -190,7 +210,7 @@ buttons.shoot.addEventListener('click', async () => {
 
 // The pictures, and the one that is looked at.
 
-const pictures = new Pictures(captionWith);
+const pictures = new Pictures((blob, options) => captionWith(blob, { ...options, cells: heat.on }));
 
 pictures.addEventListener('select', () => {
   camera.stop();

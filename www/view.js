@@ -14,7 +14,8 @@ import { QUESTION, STATES, captionOf, loadingProgress, milliseconds, percent, se
  *   resultActions: HTMLElement, edit: HTMLButtonElement, retry: HTMLButtonElement,
  *   loading: HTMLElement, progress: HTMLProgressElement, progressName: HTMLElement,
  *   camera: HTMLButtonElement, shoot: HTMLButtonElement, device: HTMLSelectElement, deviceChoice: HTMLElement,
- * }} elements
+ *   heat: { show(picture: import('./pictures.js').Picture): void, hide(): void },
+ * }} elements `heat`: goes with the words that are seen
  */
 export function createView({
   state,
@@ -46,6 +47,7 @@ export function createView({
   shoot,
   device,
   deviceChoice,
+  heat,
 }) {
   /** Shows a sentence in a state; `details` are kept as data attributes for scripts that drive the page. */
   function say(kind, text, details = {}) {
@@ -57,6 +59,7 @@ export function createView({
     caption.textContent = text;
     facts.hidden = kind !== 'done';
     seenWords.hidden = true;
+    heat.hide();
     resultActions.hidden = kind !== 'done';
     retry.hidden = true;
   }
@@ -160,6 +163,7 @@ export function createView({
         showFacts(given.caption);
         // The machine's confidence says nothing about a person's words.
         facts.hidden = given.text !== null;
+        heat.show(given);
       } else if (given.state === 'failed') {
         say('error', trouble(given.error, given.name));
       } else if (given.state === 'cancelled') {

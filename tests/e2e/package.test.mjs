@@ -73,6 +73,24 @@ describe('the package', () => {
     assert.equal(error?.code, 'invalid-options');
   });
 
+  test('the words say where they are seen when they are asked to', async () => {
+    const [plain, mapped, [many], error] = await page.evaluate(async () => {
+      const all = [];
+      for await (const { caption } of soli.captionAll([photo], { cells: true })) all.push(caption);
+      return [await soli.caption(photo), await soli.caption(photo, { cells: true }), all, await failure(soli.caption(photo, { cells: 8 }))];
+    });
+    assert.ok(plain.words.every((seen) => !('cells' in seen)));
+    assert.deepEqual(mapped.words.map(({ word, probability }) => ({ word, probability })), plain.words, 'nothing else changes');
+    assert.equal(mapped.text, plain.text);
+    assert.ok(mapped.words.length > 0);
+    for (const { word, cells } of mapped.words) {
+      assert.ok(Number.isInteger(Math.sqrt(cells.length)) && cells.length > 1, `${word}: a square of cells`);
+      assert.ok(cells.every((cell) => cell >= 0 && cell <= 1), word);
+    }
+    assert.deepEqual(many.words, mapped.words);
+    assert.equal(error?.code, 'invalid-options');
+  });
+
   test('maxTokens limits the caption', async () => {
     const tokens = await page.evaluate(async () => (await soli.caption(photo, { maxTokens: 3 })).tokens);
     assert.ok(tokens.length < 3, `the end counts too: ${tokens.join(' ')}`);

@@ -1,6 +1,6 @@
 /** What a TypeScript user may and may not write; compiled by `npm run types`, never run. */
 import { Captioner, SoliError, UNSURE_BELOW, certainty, confidence, sentence } from 'soli-captioner';
-import type { Caption, CaptionAllResult, CaptionOptions, PictureSource, SoliErrorCode, WeightsSource } from 'soli-captioner';
+import type { Caption, CaptionAllResult, CaptionOptions, PictureSource, SeenWord, SoliErrorCode, WeightsSource } from 'soli-captioner';
 import { SoliCaptionElement } from 'soli-captioner/element';
 import type { SoliCaptionEventMap } from 'soli-captioner/element';
 import weights from 'soli-captioner-weights';
@@ -28,12 +28,14 @@ export async function allowed(image: HTMLImageElement, file: File, frame: VideoF
   same<Equal<typeof soli.thread, 'worker' | 'main' | null>>();
   await soli.caption(image);
   await soli.caption(file, { beam: 1 });
+  await soli.caption(file, { cells: true });
   await soli.caption(frame, { maxTokens: 12, signal });
   const caption = await soli.caption('https://example.org/cat.jpg');
   same<Equal<typeof caption.text, string>>();
   same<Equal<typeof caption.score, number>>();
   same<Equal<typeof caption.tokens, string[]>>();
   same<Equal<typeof caption.ms, number>>();
+  same<Equal<typeof caption.words, SeenWord[] | undefined>>();
   return caption;
 }
 
@@ -104,6 +106,8 @@ export async function refused(soli: Captioner, image: HTMLImageElement): Promise
   soli.captionAll([5]);
   // @ts-expect-error a beam is a number
   await soli.caption(image, { beam: '3' });
+  // @ts-expect-error cells are there or not
+  await soli.caption(image, { cells: 8 });
   // @ts-expect-error what is loaded does not change
   soli.info.inputSide = 96;
   // @ts-expect-error codes are a closed list
