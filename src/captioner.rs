@@ -221,7 +221,8 @@ impl Captioner {
             let reworded =
                 seen.zip(neutral).map(|(words, neutral)| neutral.likeliest(words, self.concepts()));
             let likeliest = reworded.as_ref().or(seen);
-            let told = self.tell(&hypothesis, details.zip(saw.as_ref()), |tokens| Signs {
+            let drawn = kind.is_some_and(|(kind, _)| kind == Kind::Drawing);
+            let told = self.tell(&hypothesis, drawn, details.zip(saw.as_ref()), |tokens| Signs {
                 score: hypothesis.score(),
                 unfamiliarity: self
                     .confidence
@@ -346,6 +347,7 @@ impl Captioner {
     fn tell(
         &self,
         hypothesis: &Hypothesis,
+        drawn: bool,
         details: Option<(&Details, &Vec<Option<f32>>)>,
         signs: impl Fn(&[u32]) -> Signs,
     ) -> Told {
@@ -356,7 +358,9 @@ impl Captioner {
         let all = signs(&tokens);
         let probability = confidence.probability(&all);
         let told = Told { tokens, signs: Some(all), confidence: Some(probability) };
-        let Some((details, saw)) = details.filter(|_| Certainty::of(probability) != Certainty::Likely) else {
+        // A drawing is never sure.
+        let whole = !drawn && Certainty::of(probability) == Certainty::Likely;
+        let Some((details, saw)) = details.filter(|_| !whole) else {
             return told;
         };
         let short = details.shorten(&told.tokens, saw);

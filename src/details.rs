@@ -197,16 +197,26 @@ impl Details {
     /// that were not. Empty if the first thing was not.
     pub fn shorten(&self, caption: &[u32], seen: &[Option<f32>]) -> Vec<u32> {
         let mut kept: Vec<u32> = Vec::with_capacity(caption.len());
-        let (mut end, mut dropped) = (0, false);
+        // Where a sentence can end, and where it could before the name that is being said: "a traffic light" has one name.
+        let (mut end, mut before, mut after_name, mut dropped) = (0, 0, false, false);
         for &token in caption {
-            let role = self.roles[token as usize];
+            let role = match self.roles[token as usize] {
+                Role::Adjective { .. } if after_name => Role::Closed { action: false, vowel: false },
+                role => role,
+            };
+            let is_name = matches!(role, Role::Closed { action: false, .. });
             let seen = role == Role::Function || seen[token as usize].is_some_and(|p| p >= KEPT);
             match role {
                 Role::Adjective { .. } if !seen => {
                     dropped = true;
                     continue;
                 }
-                _ if !seen => break,
+                _ if !seen => {
+                    if is_name && after_name {
+                        end = before;
+                    }
+                    break;
+                }
                 Role::Closed { vowel, .. } => {
                     if dropped
                         && let Some(article) = kept.last_mut()
@@ -215,11 +225,14 @@ impl Details {
                         *article = if vowel { self.an } else { self.a }.unwrap_or(*article);
                     }
                     kept.push(token);
+                    if !after_name {
+                        before = end;
+                    }
                     end = kept.len();
                 }
                 _ => kept.push(token),
             }
-            dropped = false;
+            (after_name, dropped) = (is_name, false);
         }
         kept.truncate(end);
         kept
@@ -331,5 +344,8 @@ mod tests {
         assert_eq!(short("a beach and a dog", &dog), "");
         assert_eq!(short("a black airplane", &[("airplane", 0.5), ("black", 0.1)]), "an airplane");
         assert_eq!(short("a black dog", &[("dog", 0.5), ("black", 0.2)]), "a black dog");
+        let beach = [("dog", 0.5), ("beach", 0.5), ("black", 0.05)];
+        assert_eq!(short("a dog on a beach building", &beach), "a dog", "no beach was seen but a building");
+        assert_eq!(short("a beach black on a dog", &beach), "", "black is a name here");
     }
 }

@@ -4,6 +4,7 @@
 //! by what was fitted on the others, and the other way round; what is kept is fitted on all of them. Captions that are told
 //! in part only, as the unsure ones are, have weights of their own.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Context as _, Result, ensure};
@@ -18,8 +19,9 @@ use soli::weights::Weights;
 
 use crate::data::decode::{self, Picture};
 use crate::data::views::{Versions, Views};
-use crate::data::{Example, nonphotos};
+use crate::data::{Example, nonphotos, tokens};
 use crate::honesty::plots;
+use crate::labels;
 use crate::regression::logistic_regression;
 use crate::right::is_right;
 
@@ -42,6 +44,26 @@ pub struct Set {
     pub dev: Vec<Example>,
     /// Pictures that nothing was fitted on, to measure; maybe none.
     pub test: Vec<Example>,
+    /// Whether an example's only caption is a label: of such a picture a caption is right that names the label, a synonym or
+    /// a parent of it, whatever else it says.
+    pub labelled: bool,
+}
+
+impl Set {
+    fn is_right(&self, text: &str, example: &Example) -> bool {
+        if self.labelled {
+            example.captions.iter().any(|label| labels::names(label, &tokens::words(text)))
+        } else {
+            is_right(text, &example.captions)
+        }
+    }
+
+    /// Which half a picture belongs to. Labels are halved as a whole.
+    fn is_second(&self, place: usize, example: &Example) -> bool {
+        let label =
+            || example.captions.iter().flat_map(|label| label.bytes()).map(usize::from).sum::<usize>();
+        if self.labelled { label() % 2 == 1 } else { place % 2 == 1 }
+    }
 }
 
 /// One caption: what is known of it, and whether it is right.
@@ -90,9 +112,9 @@ pub fn calibrate(weights: &Weights, sets: &[Set], kinds: Option<KindHead>) -> Re
         {
             let of_width = examples.par_iter().enumerate().map(|(i, example)| {
                 let picture = decode::load(&example.image)?.shrunk(width)?;
-                let right = |text: &str| is_right(text, &example.captions);
-                let trial = attempt(&captioners, &picture, right)?;
-                Ok(trial.map(|trial| Trial { second: i % 2 == 1, test, of: Some((place, width)), ..trial }))
+                let trial = attempt(&captioners, &picture, |text| set.is_right(text, example))?;
+                let second = set.is_second(i, example);
+                Ok(trial.map(|trial| Trial { second, test, of: Some((place, width)), ..trial }))
             });
             trials.extend(of_width.collect::<Result<Vec<_>>>()?.into_iter().flatten());
         }
@@ -148,8 +170,19 @@ fn told(confidence: &Confidence, trial: &Trial) -> (f32, bool) {
     }
 }
 
-/// Fits the weights of the signs, of whole captions and of those that are told in part.
+/// Fits the weights of the signs, of whole captions and of those that are told in part. Each data set counts as much as the
+/// others, however many pictures it has.
 fn fit(empty: &Confidence, trials: &[&Trial]) -> Result<Confidence> {
+    let mut sizes: BTreeMap<Option<usize>, usize> = BTreeMap::new();
+    let set = |trial: &Trial| trial.of.map(|(place, _)| place);
+    trials.iter().for_each(|trial| *sizes.entry(set(trial)).or_default() += 1);
+    let most = sizes.iter().filter(|(set, _)| set.is_some()).map(|(_, size)| *size).max().unwrap_or(1);
+    // What is drawn belongs to no set.
+    let times = |trial: &Trial| {
+        set(trial).map_or(1, |place| (most as f64 / sizes[&Some(place)] as f64).round().max(1.0) as usize)
+    };
+    let trials: Vec<&Trial> =
+        trials.iter().flat_map(|trial| std::iter::repeat_n(*trial, times(trial))).collect();
     let weigh = |rows: &[(Signs, bool)]| -> Result<(Signs, f32)> {
         let rows: Vec<([f64; SIGNS + 1], bool)> = rows
             .iter()
@@ -177,7 +210,7 @@ fn fit(empty: &Confidence, trials: &[&Trial]) -> Result<Confidence> {
 fn familiar(captioner: &Captioner, sets: &[Set]) -> Result<(Vec<f32>, Vec<f32>)> {
     let views = Views { degraded: 0.7, versions: Versions::AnySize, corrupted: 0.1, ..Views::PLAIN };
     // As many of each set, whatever their sizes.
-    let share = FAMILIAR.div_ceil(sets.len().max(1));
+    let share = FAMILIAR.div_ceil(sets.iter().filter(|set| !set.train.is_empty()).count().max(1));
     let of_set = |set: &'_ Set| {
         let step = (set.train.len() / share).max(1);
         set.train.iter().step_by(step).cloned().collect::<Vec<Example>>()
@@ -275,6 +308,26 @@ impl Calibrated {
             }
         }
         groups
+    }
+
+    /// For each set how often captions are right that are told with a confidence of some range, as rows of a table.
+    pub fn by_confidence(&self) -> String {
+        const FROM: [f32; 5] = [0.8, 0.65, 0.5, 0.25, 0.0];
+        let mut rows = String::new();
+        for (name, place, test) in self.groups() {
+            let trials = self.trials(|t| t.test == test && is_of(t, place));
+            rows.push_str(&format!("| {name} |"));
+            for (i, from) in FROM.iter().enumerate() {
+                let to = if i == 0 { f32::INFINITY } else { FROM[i - 1] };
+                let some: Vec<bool> =
+                    trials.iter().filter(|(p, _)| (*from..to).contains(p)).map(|(_, right)| *right).collect();
+                let right = some.iter().filter(|right| **right).count();
+                let share = 100.0 * right as f64 / some.len().max(1) as f64;
+                rows.push_str(&format!(" {share:.0} % of {} |", some.len()));
+            }
+            rows.push('\n');
+        }
+        rows
     }
 
     /// The same as [`plots`] draws it.

@@ -20,6 +20,7 @@ use soli::captioner::Captioner;
 use soli::graph::kernels::cross_entropy::cross_entropy;
 use soli::kind::{Kind, KindHead};
 
+use crate::data::Example;
 use crate::data::decode::{self, Picture};
 use crate::data::nonphotos;
 use crate::data::views::{Versions, Views};
@@ -61,20 +62,32 @@ impl Known {
         Self { place: Place::File(path), kind: Kind::Photograph, source: source.to_owned(), label: None }
     }
 
-    /// The file and the label of a photograph that has one.
-    pub fn labelled(&self) -> Option<(PathBuf, String)> {
-        match (&self.place, &self.label) {
-            (Place::File(path), Some(label)) => Some((path.clone(), label.clone())),
-            _ => None,
-        }
+    /// A photograph that has a label, with that as its caption.
+    pub fn labelled(&self) -> Option<Example> {
+        let (Place::File(image), Some(label)) = (&self.place, &self.label) else { return None };
+        let name = image.file_name()?.to_string_lossy().into_owned();
+        Some(Example { image: image.clone(), name, captions: vec![label.clone()] })
     }
 
     fn load(&self) -> Result<RgbImage> {
         Ok(match &self.place {
-            Place::File(path) => decode::load(path)?.rgb(),
+            Place::File(path) => within(decode::load(path)?.rgb(), LONGEST),
             Place::Drawn(seed) => nonphotos::blank(&mut ChaCha8Rng::seed_from_u64(*seed)),
         })
     }
+}
+
+/// No larger than this, with its shape: more says no more, and some views take dozens of steps.
+const LONGEST: u32 = 448;
+
+fn within(picture: RgbImage, longest: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let scale = f64::from(longest) / f64::from(width.max(height).max(1));
+    if scale >= 1.0 {
+        return picture;
+    }
+    let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
+    image::imageops::resize(&picture, side(width), side(height), image::imageops::FilterType::Triangle)
 }
 
 #[derive(serde::Deserialize)]

@@ -15,9 +15,9 @@ use crate::calibrate::{Set, WIDTHS, calibrate};
 use crate::checkpoint;
 use crate::compact::keep_words;
 use crate::config::Recipe;
-use crate::data::{Dataset, Split, decode};
+use crate::data::{Dataset, Example, Split, decode};
 use crate::fold::fold;
-use crate::honesty::{Honesty, labelled, words};
+use crate::honesty::{Honesty, words};
 use crate::kinds::{self, Known};
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
@@ -101,28 +101,32 @@ impl Export {
                 // Some sets have none. Test pictures are looked at only for the report.
                 let test = self.report.as_ref().and_then(|_| Dataset::open(data, Split::Test).ok());
                 let test = test.map(|test| test.examples).unwrap_or_default();
-                Ok(Set { name, train: train.examples, dev: dev.examples, test })
+                Ok(Set { name, train: train.examples, dev: dev.examples, test, labelled: false })
             };
-            let sets: Vec<Set> = self.calibrate.iter().map(open).collect::<Result<_>>()?;
+            let mut sets: Vec<Set> = self.calibrate.iter().map(open).collect::<Result<_>>()?;
             if let Some(count) = self.words {
                 weights = keep_words(weights, sets.iter().flat_map(|set| &set.train), count)?;
             }
             // What is measured is what the file will hold.
             let rounded = Weights::from_bytes(&weights.to_bytes(self.precision)?)?;
-            let (mut fitted, mut labelled) = (None, Vec::new());
+            let mut fitted = None;
             if !self.kinds.is_empty() {
                 let mut known: Vec<Known> = Vec::new();
                 for folder in &self.kinds {
                     known.extend(kinds::read(folder)?);
                 }
-                for set in &sets {
+                for set in sets.iter().filter(|set| !set.labelled) {
                     let some = set.train.iter().step_by((set.train.len() / PHOTOGRAPHS).max(1));
                     known.extend(some.map(|example| Known::photograph(example.image.clone(), &set.name)));
                 }
-                labelled = known.iter().filter_map(Known::labelled).collect();
+                let labelled: Vec<Example> = known.iter().filter_map(Known::labelled).collect();
                 let kinds = kinds::fit(&Captioner::new(rounded.clone())?, &known)?;
                 eprintln!("{kinds}");
                 fitted = Some(kinds);
+                if !labelled.is_empty() {
+                    let name = "labelled photographs".to_owned();
+                    sets.push(Set { name, train: vec![], dev: labelled, test: vec![], labelled: true });
+                }
             }
             let head = fitted.as_ref().map(|fitted| fitted.head.clone());
             let calibrated = calibrate(&rounded, &sets, head)?;
@@ -138,11 +142,7 @@ impl Export {
                     let name = format!("{} {split}", set.name);
                     rows.extend(words::measure(&captioner, &name, pictures, &WIDTHS)?);
                 }
-                let labelled = labelled::measure(&captioner, &labelled)?;
-                let labelled = fitted.as_ref().map(|_| &labelled);
-                let honesty =
-                    Honesty { kinds: fitted.as_ref(), confidence: &calibrated, words: &rows, labelled };
-                honesty.write(path)?;
+                Honesty { kinds: fitted.as_ref(), confidence: &calibrated, words: &rows }.write(path)?;
             }
         }
         write(&weights, self.precision, &self.out)?;

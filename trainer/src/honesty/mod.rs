@@ -1,6 +1,5 @@
 //! `docs/honesty.md`: what an export measured of kinds, confidence and words, with the rules.
 
-pub mod labelled;
 pub mod plots;
 pub mod words;
 
@@ -19,8 +18,6 @@ pub struct Honesty<'a> {
     pub confidence: &'a Calibrated,
     /// What the ways of wording cost and save.
     pub words: &'a [words::Row],
-    /// Labelled photographs, if there were any.
-    pub labelled: Option<&'a labelled::Labelled>,
 }
 
 impl Honesty<'_> {
@@ -49,15 +46,6 @@ impl Honesty<'_> {
             )
         });
         let words: Vec<String> = self.words.iter().map(ToString::to_string).collect();
-        let labelled = self.labelled.map_or_else(String::new, |labelled| {
-            format!(
-                "## Photographs of neither domain\n\n\
-                Labelled photographs (classes of ImageNet and Caltech-101, rooms, dishes, groceries, clothes) as they are, 224 \
-                px. A label counts as named if it, a synonym or a parent of it (`trainer/src/labels.tsv`) is in the caption or \
-                among the three likeliest words. A caption can be right without naming it, where the photograph shows more.\n\n\
-                {labelled}\n"
-            )
-        });
         format!(
             "# What the captioner knows of its own doubts\n\n\
             Written by `soli export --kinds ... --calibrate ... --report docs/honesty.md`; the rules are stated in \
@@ -66,19 +54,25 @@ impl Honesty<'_> {
             ## How far captions can be trusted\n\n\
             A caption is right if it names a thing, and every thing that it names (or a word that can stand for it) is said by \
             at least one of the people who described the picture. A logistic regression gives the probability of that, from \
-            the signs that the last table lists. Dev pictures are measured by what was fitted on the other half of the dev \
-            pictures, test pictures by what is shipped. Said is the mean probability; the calibration error is over ten bins of \
+            the signs that are listed below. Dev pictures are measured by what was fitted on the other half of the dev \
+            pictures, test pictures by what is shipped. Labelled photographs (classes of ImageNet and Caltech-101, rooms, \
+            dishes, groceries, clothes) are of neither domain: of them a caption is right that names the label, a synonym or a \
+            parent of it (`trainer/src/labels.tsv`), and they are measured by what was fitted on other labels. Said is the mean probability; the calibration error is over ten bins of \
             equal size, and beside it stands what it would be on average of so few captions if the confidence were perfect; \
             AUROC is how often a right caption has the higher probability.\n\n\
             ```text\n{}\n```\n\n\
             ![The share of right captions by confidence, for each set and width]({name}-reliability.svg)\n\n\
             ![The share of wrong captions among the surest, for each set and width]({name}-risk.svg)\n\n\
+            How many captions are right of those that are told with a confidence of:\n\n\
+            | pictures, all widths | 0.8 and more | 0.65 to 0.8 | 0.5 to 0.65 | 0.25 to 0.5 | less |\n\
+            |---|---|---|---|---|---|\n{}\n\
             ## What leaving out costs and saves\n\n\
             CIDEr against what people said, and against the same with neutral words for people; words that say something \
             (things, actions, colours, numbers) in a caption, and the share of them that nobody said of the picture.\n\n\
             | pictures | words | CIDEr | CIDEr, neutral references | words that say something | of them wrong |\n\
-            |---|---|---|---|---|---|\n{}\n\n{labelled}",
+            |---|---|---|---|---|---|\n{}\n",
             self.confidence,
+            self.confidence.by_confidence(),
             words.join("\n"),
         )
     }
