@@ -84,3 +84,49 @@ fn the_record_for_the_browser_is_what_native_says() {
         assert!((was.score - is.score).abs() <= TOLERANCE, "{name}: score {} was {}", is.score, was.score);
     }
 }
+
+#[test]
+fn it_is_told_where_words_were_seen_if_it_is_asked_for() {
+    let soli = Captioner::from_bytes(&read("www/models/soli.safetensors")).expect("the bundled weights load");
+    // The cat on the left, and nothing on the right.
+    let cat = decode("www/photos/cat.jpg");
+    let (width, height) = cat.dimensions();
+    let mut beside = image::RgbaImage::from_pixel(2 * width, height, image::Rgba([120, 120, 120, 255]));
+    image::imageops::replace(&mut beside, &cat, 0, 0);
+    let rgba = Rgba::new(2 * width, height, beside.as_raw()).expect("the sizes fit");
+    let plain = soli.caption(&rgba, &CaptionOptions::default()).expect("a caption");
+    assert!(!plain.words.is_empty() && plain.words.iter().all(|word| word.cells.is_none()));
+    let told = soli.caption(&rgba, &CaptionOptions::default().with_cells(true)).expect("a caption");
+    assert_eq!((&told.text, told.confidence), (&plain.text, plain.confidence));
+    for (word, plain) in told.words.iter().zip(&plain.words) {
+        assert_eq!((&word.word, word.probability), (&plain.word, plain.probability));
+        let cells = word.cells.as_ref().expect("cells");
+        assert_eq!(cells.len(), 64, "{}", word.word);
+        assert!(cells.iter().all(|x| (0.0..=1.0).contains(x)), "{}", word.word);
+    }
+    let cat = told.words.iter().find(|word| word.word == "cat").expect("a cat is seen");
+    let half = |left: bool| -> f32 {
+        let cells = cat.cells.iter().flatten().enumerate();
+        cells.filter(|(place, _)| (place % 8 < 4) == left).map(|(_, x)| x).sum()
+    };
+    assert!(half(true) > 3.0 * half(false), "{} on the left, {} on the right", half(true), half(false));
+}
+
+#[test]
+fn careful_captions_end_where_others_go_on() {
+    let soli = Captioner::from_bytes(&read("www/models/soli.safetensors")).expect("the bundled weights load");
+    let mut shorter = 0;
+    for photograph in PHOTOGRAPHS {
+        let decoded = decode(photograph);
+        let (width, height) = decoded.dimensions();
+        let rgba = Rgba::new(width, height, decoded.as_raw()).expect("the sizes fit");
+        let [careful, all] = [true, false].map(|careful| {
+            let options = CaptionOptions::default().with_careful(careful);
+            soli.caption(&rgba, &options).expect("a caption")
+        });
+        assert!(careful.tokens.len() <= all.tokens.len(), "{} / {}", careful.text, all.text);
+        assert!(!careful.text.is_empty());
+        shorter += usize::from(careful.tokens.len() < all.tokens.len());
+    }
+    assert!(shorter > 0, "one of them is unsure");
+}

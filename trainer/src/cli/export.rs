@@ -120,6 +120,8 @@ impl Export {
                     known.extend(some.map(|example| Known::photograph(example.image.clone(), &set.name)));
                 }
                 let labelled: Vec<Example> = known.iter().filter_map(Known::labelled).collect();
+                let step = labelled.len().div_ceil(LABELLED).max(1);
+                let labelled: Vec<Example> = labelled.into_iter().step_by(step).collect();
                 let kinds = kinds::fit(&Captioner::new(rounded.clone())?, &known)?;
                 eprintln!("{kinds}");
                 fitted = Some(kinds);
@@ -157,6 +159,9 @@ impl Export {
 
 /// Training pictures of each data set that show what photographs are.
 const PHOTOGRAPHS: usize = 800;
+
+/// Labelled photographs that the confidence is fitted on, at most: as many as other sets have dev pictures.
+const LABELLED: usize = 1100;
 
 /// The photographs that come with the project.
 const BUNDLED: [&str; 3] = ["www/photos/cat.jpg", "www/photos/astronaut.jpg", "www/photos/coffee.jpg"];
