@@ -43,6 +43,9 @@ function trusted(address) {
 }
 
 async function fill() {
+  // What a run before this one left. If it died while it wrote, with the process that it lived in, Chromium holds whatever is
+  // asked of that cache back for good; a new one of the same name is free.
+  await caches.delete(CACHE);
   const cache = await caches.open(CACHE);
   try {
     const kept = await Promise.allSettled(

@@ -71,7 +71,9 @@ export const SENTENCES = {
   'invalid-weights': 'The captioner’s file is damaged or does not fit this page. Load the page again, please.',
   'wasm-failed':
     'This browser cannot run the captioner: it is too old, or its settings forbid programs in pages (WebAssembly). Try another browser, or a newer version of this one.',
-  'unsupported-source': 'This is not a picture. Choose a JPEG, PNG or WebP file.',
+  // The page hands over files, frames and pixels only: that one of them can't be read here is never the picture's fault.
+  'unsupported-source':
+    'This browser gives the page no means to read pictures: its memory may be used up, or its settings forbid it. Close other tabs, then load the page again, or try another browser.',
   'decode-failed': 'This is not a picture that the browser can read. Try a JPEG, PNG or WebP file.',
   'tainted-canvas': 'This picture belongs to another site, which does not allow it to be read. Save it on your device, then choose the file here.',
   'invalid-image': 'This picture is too large, or has no size at all. Save it smaller, at most 1000 pixels wide, and try again.',

@@ -121,6 +121,18 @@ describe('the page', () => {
     });
   }
 
+  test('a browser that gives no canvas is explained, and the picture is not blamed', async () => {
+    const page = await world.soli({}, (page) =>
+      page.addInitScript(() => {
+        OffscreenCanvas.prototype.getContext = () => null;
+        HTMLCanvasElement.prototype.getContext = () => null;
+      }),
+    );
+    const result = await resultOf(page, async () => page.setInputFiles('#file', await upload(photos[0])));
+    assert.equal(result.state, 'error');
+    assert.match(result.shown, /^This browser gives the page no means to read pictures/);
+  });
+
   test('a newer picture wins over the one under way', async () => {
     const expected = await resultOf(page, async () => page.setInputFiles('#file', await upload(photos[1])));
     const files = await Promise.all(photos.slice(0, 2).map(async (photo) => [...(await readFile(photo))]));
