@@ -32,7 +32,8 @@ impl<'a> Row<'a> {
 
     /// After an evaluation on dev pictures.
     pub fn scores(step: usize, epoch: f64, scores: &Scores) -> Self {
-        let (cider, bleu4, rouge_l) = (Some(scores.cider), Some(scores.bleu[3]), Some(scores.rouge_l));
+        let cider = scores.cider_defined.then_some(scores.cider);
+        let (bleu4, rouge_l) = (Some(scores.bleu[3]), Some(scores.rouge_l));
         Self { step, epoch, loss: None, rate: None, images: None, cider, bleu4, rouge_l, terms: &[] }
     }
 }
@@ -202,6 +203,20 @@ mod tests {
     }
 
     /// What no run writes is damage: it is left out, and the curve is drawn of the rest, in an instant.
+    #[test]
+    fn a_score_that_is_not_defined_stays_empty() {
+        let run = tempfile::tempdir().unwrap();
+        let mut file = MetricsFile::open(run.path(), 0, &[]).unwrap();
+        let mut scores =
+            Scores { bleu: [0.5; 4], rouge_l: 0.5, cider: 0.0, cider_defined: false, meteor: None };
+        file.write(&Row::scores(1, 0.5, &scores)).unwrap();
+        scores.cider_defined = true;
+        file.write(&Row::scores(2, 1.0, &scores)).unwrap();
+        file.flush().unwrap();
+        let rows = rows(run.path());
+        assert_eq!(&rows[rows.len() - 2..], ["1,0.5000,,,,,0.5,0.5", "2,1.0000,,,,0,0.5,0.5"]);
+    }
+
     #[test]
     fn absurd_numbers_are_damage() {
         let folder = tempfile::tempdir().unwrap();

@@ -115,7 +115,7 @@ impl Export {
                 for folder in &self.kinds {
                     known.extend(kinds::read(folder)?);
                 }
-                for set in sets.iter().filter(|set| !set.labelled) {
+                for set in &sets {
                     let some = set.train.iter().step_by((set.train.len() / PHOTOGRAPHS).max(1));
                     known.extend(some.map(|example| Known::photograph(example.image.clone(), &set.name)));
                 }
@@ -138,7 +138,7 @@ impl Export {
                 let captioner =
                     Captioner::new(Weights { confidence: weights.confidence.clone(), ..rounded })?;
                 let mut rows = Vec::new();
-                for set in &sets {
+                for set in sets.iter().filter(|set| !set.labelled) {
                     let (split, pictures) =
                         if set.test.is_empty() { ("dev", &set.dev) } else { ("test", &set.test) };
                     let name = format!("{} {split}", set.name);
