@@ -244,7 +244,8 @@ impl Captioner {
         }))
     }
 
-    /// What a picture's surface is like, from which its kind is read: [`crate::layout::TEXTURE_CHANNELS`] values.
+    /// What a picture's surface is like, from which its kind is read: for each of five blocks of the trunk
+    /// the mean of each channel over the cells, then the standard deviation of each.
     ///
     /// # Errors
     /// [`Error::Image`] if the picture cannot be used.

@@ -57,7 +57,7 @@ impl Kind {
 /// The classifier of one set of weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KindHead {
-    /// A row for each of [`Kind::ALL`], [`TEXTURE_CHANNELS`] values each. In the file, rows of 8-bit integers.
+    /// A row for each of [`Kind::ALL`], a value for each of [`crate::Captioner::textures`]. In the file, rows of 16-bit integers.
     #[serde(with = "rows")]
     pub weights: Vec<Vec<f32>>,
     /// A value a kind.

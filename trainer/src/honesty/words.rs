@@ -49,7 +49,7 @@ pub fn measure(
             let references = evaluate::references(&described, examples);
             let captions: Vec<String> = described.iter().map(|d| d.caption.text.clone()).collect();
             let reworded: Vec<Vec<String>> =
-                references.iter().map(|of| of.iter().map(reword).collect()).collect();
+                references.iter().map(|of| of.iter().map(|text| reword(text)).collect()).collect();
             let (mut wrong, mut words) = (0, 0);
             for (caption, references) in captions.iter().zip(&references) {
                 let (w, all) = wrong_words(&reword(caption), references);
@@ -70,7 +70,7 @@ pub fn measure(
 }
 
 /// A description as it would be worded by default.
-fn reword(text: &String) -> String {
+fn reword(text: &str) -> String {
     neutral(&tokens::words(text)).join(" ")
 }
 
