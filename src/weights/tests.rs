@@ -5,7 +5,7 @@ use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::confidence::Confidence;
+use crate::confidence::{Confidence, Short, Signs};
 use crate::config::{ConfigError, DecoderConfig, EncoderConfig};
 use crate::layout::{Kind, Start};
 use crate::vocab::VocabularyError;
@@ -88,12 +88,10 @@ fn small() -> Weights {
         confidence: Some(Confidence {
             mean: vec![0.5; 16],
             deviation: vec![1.5; 16],
-            score: 1.0,
-            unfamiliarity: -2.0,
-            support: 1.5,
-            size: 0.75,
-            kinds: None,
+            weights: Signs { score: 1.0, unfamiliarity: -2.0, support: 1.5, ..Signs::default() },
             bias: 0.25,
+            short: Some(Short { weights: Signs { lead: 0.5, ..Signs::default() }, bias: -1.0 }),
+            kinds: None,
         }),
         provenance: Provenance {
             created: Some("2026-01-02T03:04:05Z".to_owned()),
