@@ -18,6 +18,9 @@ use soli::search::{SearchOptions, search_with};
 use soli::vocab::{START, Vocabulary};
 use soli::weights::{FloatTensor, Precision, Provenance, Weights, WeightsFile};
 
+/// Words whose cells are compared.
+const FIRST: usize = 2;
+
 /// Two ways of adding up the same floats.
 const SAME: f32 = 1e-4;
 
@@ -39,7 +42,8 @@ fn look(model: &Model, rgb: &[u8], config: &EncoderConfig) -> (Tensor, Option<Te
     let apart = features.reshape((rows * columns, 1, 1, channels)).unwrap();
     let shown = model.concepts.as_ref().map(|concepts| {
         let logits = concepts.logits(&concepts.pool(&apart).unwrap()).unwrap();
-        candle_nn::ops::sigmoid(&logits.narrow(1, 0, 2).unwrap()).unwrap().t().unwrap()
+        let first = logits.dim(1).unwrap().min(FIRST);
+        candle_nn::ops::sigmoid(&logits.narrow(1, 0, first).unwrap()).unwrap().t().unwrap()
     });
     (model.trunk.textures(&pixels).unwrap(), shown)
 }
@@ -83,7 +87,9 @@ fn compare(source: &dyn Source, weights: &Weights, model: &Model, rgb: &[u8], to
         // They are as large as a block's output.
         let tens = tolerance * 10.0;
         assert_close(network.textures(&scratch), &textures, tens, &format!("{what}: textures"));
-        let cells = network.cells(&[0, 1], &mut scratch).concat();
+        let count = weights.config.concepts.as_ref().map_or(0, |concepts| concepts.tokens.len().min(FIRST));
+        let places: Vec<u32> = (0..count as u32).collect();
+        let cells = network.cells(&places, &mut scratch).concat();
         assert_eq!(cells.is_empty(), shown.is_none(), "{what}");
         if let Some(shown) = &shown {
             let shown = shown.flatten_all().unwrap().to_vec1::<f32>().unwrap();
