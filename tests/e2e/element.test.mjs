@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { eventually, holdable, open } from './helpers.mjs';
 
 const PHOTO = 'photos/cat.jpg';
-const OTHER = 'photos/coffee.jpg';
+const OTHER = 'photos/astronaut.jpg';
 
 describe('<soli-caption>', () => {
   let world;

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { open } from './helpers.mjs';
 
 const PHOTO = 'photos/cat.jpg';
-const OTHER = 'photos/coffee.jpg';
+const OTHER = 'photos/astronaut.jpg';
 const SPACER = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7';
 const img = (attributes = '') => `<img src="${PHOTO}" ${attributes}>`;
 

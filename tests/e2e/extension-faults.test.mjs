@@ -98,7 +98,7 @@ describe('a browser that fails under the extension', () => {
       const inScript = await chromium.contentScript(page);
       await inScript(`(${install})(${JSON.stringify(Object.keys(CALLS))}); faults.set(${JSON.stringify(name)}, ${JSON.stringify(how)}); null`);
       await page.evaluate((other) => {
-        document.body.innerHTML = `<img src="/photos/cat.jpg" width="200" height="150"><img src="${other}/photos/coffee.jpg" width="200" height="150">`;
+        document.body.innerHTML = `<img src="/photos/cat.jpg" width="200" height="150"><img src="${other}/photos/astronaut.jpg" width="200" height="150">`;
       }, site.other);
       await settled(page);
       const said = await panel.getByRole('status').textContent();

@@ -191,7 +191,7 @@ describe('the extension in Chromium', () => {
       await page.evaluate(() => {
         const image = new Image(300, 200);
         image.id = 'late';
-        image.src = '/photos/coffee.jpg';
+        image.src = '/photos/astronaut.jpg';
         document.body.append(image);
       });
       await page.waitForSelector('#late[data-soli]');
@@ -202,7 +202,7 @@ describe('the extension in Chromium', () => {
         const image = document.getElementById('late');
         const first = image.alt;
         const gone = new Promise((resolve) => new MutationObserver(() => image.alt === '' && resolve()).observe(image, { attributes: true }));
-        image.src = '/photos/astronaut.jpg';
+        image.src = '/photos/cat.jpg?anew';
         await gone;
         return first;
       });

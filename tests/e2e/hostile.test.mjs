@@ -45,7 +45,7 @@ describe('the extension on hostile pages', () => {
       </form>
       <form aria-hidden="true"><input name="getAttribute"><img id="hidden" src="/photos/cat.jpg" width="200" height="150"></form>
       <form role="img"><input name="getBoundingClientRect"><input name="localName"></form>
-      <fieldset form="loop" name="shadowRoot"><form id="loop"><img id="looped" src="/photos/coffee.jpg" width="200" height="150"></form></fieldset>`);
+      <fieldset form="loop" name="shadowRoot"><form id="loop"><img id="looped" src="/photos/astronaut.jpg" width="200" height="150"></form></fieldset>`);
     // Playwright's own selectors do not end on this page.
     const marked = (id) => page.waitForFunction((id) => document.getElementById(id)?.hasAttribute('data-soli'), id, { timeout: WHOLE });
     await marked('inform');
@@ -160,7 +160,7 @@ describe('the extension on hostile pages', () => {
     await page.evaluate((selector) => {
       new MutationObserver(() => document.querySelector(selector)?.remove()).observe(document, { childList: true, subtree: true });
       document.querySelector(selector)?.remove();
-      document.body.insertAdjacentHTML('beforeend', '<img id="after" src="/photos/coffee.jpg" width="200" height="150">');
+      document.body.insertAdjacentHTML('beforeend', '<img id="after" src="/photos/astronaut.jpg" width="200" height="150">');
     }, PANEL);
     await described(page, '#after');
     assert.equal(await page.evaluate(() => 1 + 1), 2);
@@ -178,7 +178,7 @@ describe('the extension on hostile pages', () => {
       await new Promise((resolve) => setTimeout(resolve, 500));
       document.append(document.createElement('html'));
       document.documentElement.append(document.createElement('body'));
-      document.body.innerHTML = '<img id="anew" src="/photos/coffee.jpg" width="200" height="150">';
+      document.body.innerHTML = '<img id="anew" src="/photos/astronaut.jpg" width="200" height="150">';
     });
     await described(page, '#anew');
     assert.deepEqual(errors, []);
@@ -237,7 +237,7 @@ describe('the extension on hostile pages', () => {
       `<title></title>
        <a href="/" title='${evil.replaceAll("'", '')}'><img id="linked" src="/photos/cat.jpg?${encodeURIComponent(evil)}" width="200" height="150"></a>
        <img id="far" src="${site.other}/photos/cat.jpg?x=${encodeURIComponent(evil)}" style="position: absolute; top: 9000px" width="200" height="150">
-       <img id="photo" src="/photos/coffee.jpg?javascript:document.documentElement.dataset.executed=1" width="200" height="150">
+       <img id="photo" src="/photos/astronaut.jpg?javascript:document.documentElement.dataset.executed=1" width="200" height="150">
        <div id="drawn" role="img" style="width: 200px; height: 150px; background: url('/photos/cat.jpg?\\27 \\22 onerror')"></div>`,
     );
     await described(page, '#photo');
@@ -250,7 +250,7 @@ describe('the extension on hostile pages', () => {
     const page = await opened(
       `<img id="restless" src="/photos/cat.jpg?0" width="300" height="200">
        <div style="height: 3000px"></div>
-       <img id="calm" src="/photos/coffee.jpg" width="300" height="200">`,
+       <img id="calm" src="/photos/astronaut.jpg" width="300" height="200">`,
       `let n = 0; window.changing = setInterval(() => { document.getElementById('restless').src = '/photos/' + (n % 2 ? 'cat' : 'astronaut') + '.jpg?' + (n += 1); }, 40);`,
     );
     await described(page, '#calm');
@@ -303,7 +303,7 @@ describe('the extension on hostile pages', () => {
       clearInterval(window.churn);
       document.body.replaceChildren();
     });
-    await page.evaluate(() => document.body.insertAdjacentHTML('beforeend', '<img id="last" src="/photos/coffee.jpg" width="200" height="150">'));
+    await page.evaluate(() => document.body.insertAdjacentHTML('beforeend', '<img id="last" src="/photos/astronaut.jpg" width="200" height="150">'));
     await described(page, '#last');
     await page.close();
   });

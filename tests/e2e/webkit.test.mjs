@@ -118,7 +118,7 @@ describe('WebKit', options, () => {
       const code = (promise) => promise.then(() => 'ok', (error) => (error instanceof SoliError ? error.code : error.name));
       const file = await (await fetch('/photos/cat.jpg')).blob();
       const all = [];
-      for await (const { index, error } of soli.captionAll([file, new Blob(['words']), '/photos/coffee.jpg'])) all.push([index, error?.code ?? 'ok']);
+      for await (const { index, error } of soli.captionAll([file, new Blob(['words']), '/photos/astronaut.jpg'])) all.push([index, error?.code ?? 'ok']);
       const stop = new AbortController();
       const stopped = code(soli.caption(file, { signal: stop.signal }));
       stop.abort();
@@ -148,7 +148,7 @@ describe('WebKit', options, () => {
   test('<soli-caption> describes what has no text, and leaves what a person decided', async () => {
     const alts = await inPackage(`async (pkg, soli) => {
       await import('/pkg/element.js');
-      document.body.innerHTML = '<soli-caption><img src="/photos/cat.jpg"><img src="/photos/coffee.jpg" alt=""><img src="/photos/coffee.jpg" alt="my cup"></soli-caption>';
+      document.body.innerHTML = '<soli-caption><img src="/photos/cat.jpg"><img src="/photos/astronaut.jpg" alt=""><img src="/photos/astronaut.jpg" alt="my cup"></soli-caption>';
       const element = document.querySelector('soli-caption');
       const written = new Promise((resolve, reject) => {
         element.addEventListener('soli-caption', resolve);
