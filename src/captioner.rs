@@ -222,12 +222,13 @@ impl Captioner {
                 seen.zip(neutral).map(|(words, neutral)| neutral.likeliest(words, self.concepts()));
             let likeliest = reworded.as_ref().or(seen);
             let drawn = kind.is_some_and(|(kind, _)| kind == Kind::Drawing);
+            let unfamiliarity = self
+                .confidence
+                .as_ref()
+                .map_or(0.0, |confidence| confidence.unfamiliarity(self.network.embeddings(scratch)));
             let told = self.tell(&hypothesis, drawn, details.zip(saw.as_ref()), |tokens| Signs {
                 score: hypothesis.score(),
-                unfamiliarity: self
-                    .confidence
-                    .as_ref()
-                    .map_or(0.0, |confidence| confidence.unfamiliarity(self.network.embeddings(scratch))),
+                unfamiliarity,
                 support: likeliest.map_or(0.0, |words| support(tokens, self.concepts(), words)),
                 size: size(image.width(), image.height()),
                 least: hypothesis.log_probabilities.iter().copied().fold(0.0, f32::min),

@@ -2,7 +2,7 @@
 //!
 //! Who cannot see the picture cannot tell a guessed detail from a seen one. The decoder's own probabilities do not tell them
 //! apart either: trained on CIDEr it is sure of what it says. But the concept head is calibrated: of the colours that it gives
-//! less than [`DETAIL`] two in three are wrong, of those above four in five are right. So such words are left out while words
+//! less than [`DETAIL`] most are wrong, of those above most are right. So such words are left out while words
 //! are chosen, and where the whole caption is unsure it ends where what was seen ends: "a dog" for "a brown dog running on a
 //! beach". Numbers, which the head does not look for, are "some" where the decoder is unsure of them.
 
@@ -44,7 +44,8 @@ fn is_long(word: &str) -> bool {
     word.chars().count() > 2 && word.chars().any(char::is_alphabetic)
 }
 
-const NUMBERS: &str = "two three four five six seven eight nine ten";
+/// Numbers that captions say.
+pub const NUMBERS: &str = "two three four five six seven eight nine ten";
 
 const COLOURS: &str = "white black red blue green yellow brown orange grey gray pink purple gold golden silver tan beige \
     dark light bright colorful multicolored blond blonde red-haired dark-haired";

@@ -34,7 +34,7 @@ const VIEWS: usize = 2;
 /// Drawn pictures of one colour, gradients and patterns.
 const BLANK: usize = 300;
 /// Share of the photographs that may be refused, of those that were not fitted on, at 224 px.
-const REFUSED: f32 = 0.014;
+pub const REFUSED: f32 = 0.014;
 const STEPS: usize = 250;
 const LEARNING_RATE: f64 = 0.02;
 const WEIGHT_DECAY: f64 = 0.02;

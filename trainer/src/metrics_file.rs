@@ -202,7 +202,6 @@ mod tests {
         }
     }
 
-    /// What no run writes is damage: it is left out, and the curve is drawn of the rest, in an instant.
     #[test]
     fn a_score_that_is_not_defined_stays_empty() {
         let run = tempfile::tempdir().unwrap();
@@ -217,6 +216,7 @@ mod tests {
         assert_eq!(&rows[rows.len() - 2..], ["1,0.5000,,,,,0.5,0.5", "2,1.0000,,,,0,0.5,0.5"]);
     }
 
+    /// What no run writes is damage: it is left out, and the curve is drawn of the rest, in an instant.
     #[test]
     fn absurd_numbers_are_damage() {
         let folder = tempfile::tempdir().unwrap();

@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use soli::details::NUMBERS;
+
 use crate::concepts::is_content;
 use crate::data::tokens;
 use crate::metrics::objects::{is_thing, same};
@@ -99,9 +101,6 @@ fn is_said(thing: &str, said: &HashSet<String>) -> bool {
             if same(first, thing) { words.any(known) } else { words.any(|w| same(w, thing)) && known(first) }
         })
 }
-
-/// Forms of words that are no nouns: what somebody does, how many and of what colour things are.
-const NUMBERS: &str = "two three four five six seven eight nine ten";
 
 /// How many of the words of `caption` that say something (things, actions, colours, numbers) nobody said, and how many there
 /// are. Forms of a verb are the same word.

@@ -99,8 +99,15 @@ impl Export {
                 let name = data.file_name().unwrap_or(data.as_os_str()).to_string_lossy().into_owned();
                 let (train, dev) = (Dataset::open(data, Split::Train)?, Dataset::open(data, Split::Dev)?);
                 // Some sets have none. Test pictures are looked at only for the report.
-                let test = self.report.as_ref().and_then(|_| Dataset::open(data, Split::Test).ok());
-                let test = test.map(|test| test.examples).unwrap_or_default();
+                let test = self.report.as_ref().map(|_| Dataset::open(data, Split::Test));
+                let test = match test {
+                    Some(Ok(test)) => test.examples,
+                    Some(Err(why)) => {
+                        eprintln!("{name}: no test pictures are measured: {why}");
+                        Vec::new()
+                    }
+                    None => Vec::new(),
+                };
                 Ok(Set { name, train: train.examples, dev: dev.examples, test, labelled: false })
             };
             let mut sets: Vec<Set> = self.calibrate.iter().map(open).collect::<Result<_>>()?;

@@ -2,13 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use soli::details::says_something;
-use soli::vocab::Vocabulary;
-
 /// Whether a word may be a concept.
-pub fn is_content(word: &str) -> bool {
-    says_something(word)
-}
+pub use soli::details::says_something as is_content;
+use soli::vocab::Vocabulary;
 
 /// The `most` content words of the vocabulary that are said of the most pictures, as token ids in the order of how often.
 /// `pictures` are the captions of each picture, as token ids; words said of fewer than `at_least` are left out.

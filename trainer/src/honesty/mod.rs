@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::calibrate::Calibrated;
-use crate::kinds::Fitted;
+use crate::kinds::{Fitted, REFUSED};
 
 /// Everything that was measured.
 pub struct Honesty<'a> {
@@ -41,8 +41,9 @@ impl Honesty<'_> {
                 of the trunk's blocks give. Each picture was judged twice: by a classifier that was fitted without its source (a \
                 way of drawing, a template of rendered pages, a set of charts; photographs, of which there are many sources, \
                 singly), and by one that was fitted without that picture and others, but on some of its source. What is shipped \
-                is fitted on all of them. Below the threshold lie 1.4 % of the photographs at 224 px.\n\n\
-                ```text\n{kinds}\n```\n\n"
+                is fitted on all of them. Below the threshold lie {:.1} % of the photographs at 224 px.\n\n\
+                ```text\n{kinds}\n```\n\n",
+                100.0 * REFUSED
             )
         });
         let words: Vec<String> = self.words.iter().map(ToString::to_string).collect();
@@ -57,9 +58,9 @@ impl Honesty<'_> {
             the signs that are listed below. Dev pictures are measured by what was fitted on the other half of the dev \
             pictures, test pictures by what is shipped. Labelled photographs (classes of ImageNet and Caltech-101, rooms, \
             dishes, groceries, clothes) are of neither domain: of them a caption is right that names the label, a synonym or a \
-            parent of it (`trainer/src/labels.tsv`), and they are measured by what was fitted on other labels. Said is the mean probability; the calibration error is over ten bins of \
-            equal size, and beside it stands what it would be on average of so few captions if the confidence were perfect; \
-            AUROC is how often a right caption has the higher probability.\n\n\
+            parent of it (`trainer/src/labels.tsv`), and they are measured by what was fitted on other labels. Said is the \
+            mean probability; the calibration error is over ten bins of equal size, and beside it stands what it would be on \
+            average of so few captions if the confidence were perfect; AUROC is how often a right caption has the higher probability.\n\n\
             ```text\n{}\n```\n\n\
             ![The share of right captions by confidence, for each set and width]({name}-reliability.svg)\n\n\
             ![The share of wrong captions among the surest, for each set and width]({name}-risk.svg)\n\n\
