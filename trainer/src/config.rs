@@ -94,6 +94,10 @@ pub struct Recipe {
     /// what tuning has unlearned comes back, and most of what it has learned stays (WiSE-FT, arXiv 2109.01903).
     #[serde(default, alias = "backbone_share", skip_serializing_if = "is_zero")]
     pub pretrained_share: f64,
+    /// Whether the network could describe before the first stage, as it was started from weights: `soli train` notes it in the
+    /// run's folder.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub describes: bool,
     /// The shape of the network.
     pub model: ModelConfig,
     /// The decoder learns the language from text alone.
@@ -284,6 +288,10 @@ impl Recipe {
         self.siamese.as_ref().is_some_and(|s| s.unlabelled)
             || self.joint.as_ref().is_some_and(|j| j.unlabelled > 0)
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn is_zero(value: &f64) -> bool {

@@ -52,6 +52,32 @@ pub fn caption_all(
     pictures.par_iter().map(|picture| picture.caption(captioner, options)).collect()
 }
 
+/// Captions of `examples`, each picture shrunk to a square of `side` first if given. Broken pictures are left out and named in
+/// `report`.
+pub fn describe(
+    captioner: &Captioner,
+    examples: &[Example],
+    side: Option<usize>,
+    options: &CaptionOptions,
+    report: &mut Report,
+) -> Vec<Described> {
+    let pictures: Vec<Picture> = examples
+        .iter()
+        .map(|e| match side {
+            Some(side) => Picture::Shrunk(e.image.clone(), side),
+            None => Picture::File(e.image.clone()),
+        })
+        .collect();
+    let mut described = Vec::new();
+    for (example, caption) in examples.iter().zip(caption_all(captioner, &pictures, options)) {
+        match caption {
+            Ok(caption) => described.push(Described { file: example.name.clone(), caption }),
+            Err(why) => report.add_broken(&example.name, why),
+        }
+    }
+    described
+}
+
 /// Scores of a captioner on `examples`, each picture shrunk to `side` first if given.
 ///
 /// # Errors
@@ -63,24 +89,10 @@ pub fn score(
     options: &CaptionOptions,
     report: &mut Report,
 ) -> Result<(Scores, Vec<Described>), MetricError> {
-    let pictures: Vec<Picture> = examples
-        .iter()
-        .map(|e| match side {
-            Some(side) => Picture::Shrunk(e.image.clone(), side),
-            None => Picture::File(e.image.clone()),
-        })
-        .collect();
-    let (mut candidates, mut references, mut described) = (Vec::new(), Vec::new(), Vec::new());
-    for (example, caption) in examples.iter().zip(caption_all(captioner, &pictures, options)) {
-        match caption {
-            Ok(caption) => {
-                candidates.push(caption.text.clone());
-                references.push(example.captions.clone());
-                described.push(Described { file: example.name.clone(), caption });
-            }
-            Err(why) => report.add_broken(&example.name, why),
-        }
-    }
+    let described = describe(captioner, examples, side, options, report);
+    let candidates: Vec<String> = described.iter().map(|d| d.caption.text.clone()).collect();
+    let references: Vec<Vec<String>> =
+        references(&described, examples).into_iter().map(<[String]>::to_vec).collect();
     Ok((metrics::evaluate(&candidates, &references)?, described))
 }
 

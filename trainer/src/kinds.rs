@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use candle_core::{Device, Tensor, Var};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use image::RgbImage;
@@ -20,10 +20,9 @@ use soli::captioner::Captioner;
 use soli::graph::kernels::cross_entropy::cross_entropy;
 use soli::kind::{Kind, KindHead};
 
-use crate::data::Example;
 use crate::data::decode::{self, Picture};
-use crate::data::nonphotos;
 use crate::data::views::{Versions, Views};
+use crate::data::{Report, labelled, nonphotos};
 
 /// Parts that the sources are split into; each is judged by what was learned from the others.
 const FOLDS: usize = 4;
@@ -45,8 +44,6 @@ pub struct Known {
     place: Place,
     kind: Kind,
     source: String,
-    /// What a photograph shows.
-    label: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -59,14 +56,7 @@ enum Place {
 impl Known {
     /// A photograph of a data set.
     pub fn photograph(path: PathBuf, source: &str) -> Self {
-        Self { place: Place::File(path), kind: Kind::Photograph, source: source.to_owned(), label: None }
-    }
-
-    /// A photograph that has a label, with that as its caption.
-    pub fn labelled(&self) -> Option<Example> {
-        let (Place::File(image), Some(label)) = (&self.place, &self.label) else { return None };
-        let name = image.file_name()?.to_string_lossy().into_owned();
-        Some(Example { image: image.clone(), name, captions: vec![label.clone()] })
+        Self { place: Place::File(path), kind: Kind::Photograph, source: source.to_owned() }
     }
 
     fn load(&self) -> Result<RgbImage> {
@@ -90,34 +80,23 @@ fn within(picture: RgbImage, longest: u32) -> RgbImage {
     image::imageops::resize(&picture, side(width), side(height), image::imageops::FilterType::Triangle)
 }
 
-#[derive(serde::Deserialize)]
-struct Row {
-    image: String,
-    kind: String,
-    label: String,
-}
-
 /// The pictures of a folder with `Images/` and a table `labels.csv` (image,kind,label). What is not of a kind that
 /// [`Kind`] names is a photograph: its kind says of what.
 ///
 /// # Errors
 /// If the table cannot be read.
 pub fn read(folder: &Path) -> Result<Vec<Known>> {
-    let table = folder.join("labels.csv");
-    let mut reader =
-        csv::Reader::from_path(&table).with_context(|| format!("cannot read {}", table.display()))?;
-    let mut known = Vec::new();
-    for row in reader.deserialize() {
-        let Row { image, kind, label } = row.with_context(|| table.display().to_string())?;
-        let named = Kind::ALL.into_iter().find(|known| known.name() == kind.trim().to_lowercase());
-        let source = label.split_whitespace().next().unwrap_or_default().to_owned();
-        let place = Place::File(folder.join("Images").join(image));
-        // What is called a photograph and nothing else has a label that says how it was made.
-        let label = named.is_none().then(|| label.trim().to_owned());
-        known.push(Known { place, kind: named.unwrap_or(Kind::Photograph), source, label });
+    let mut report = Report::default();
+    let found = labelled::read(folder, &mut report)?;
+    if !report.is_clean() {
+        eprintln!("{}: {report}", folder.display());
     }
-    ensure!(!known.is_empty(), "{} names no picture", table.display());
-    Ok(known)
+    let known = |one: labelled::Labelled| Known {
+        kind: one.named_kind().unwrap_or(Kind::Photograph),
+        source: one.label.split_whitespace().next().unwrap_or_default().to_owned(),
+        place: Place::File(one.image),
+    };
+    Ok(found.into_iter().map(known).collect())
 }
 
 /// What a picture's surface is like: what it is measured on, and what is fitted on.
@@ -157,7 +136,6 @@ pub fn fit(captioner: &Captioner, known: &[Known]) -> Result<Fitted> {
         kind: Kind::Blank,
         // Every kind of drawn picture in every part: there is no other source of them.
         source: format!("drawn {seed}"),
-        label: None,
     });
     let all: Vec<Known> = known.iter().cloned().chain(drawn).collect();
     let seen: Vec<Seen> =

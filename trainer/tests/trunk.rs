@@ -11,6 +11,8 @@ use soli::config::{EncoderConfig, ModelConfig};
 use soli::graph::Trunk;
 use soli::image::to_input;
 use soli::layout::Form;
+use soli::vocab::Vocabulary;
+use soli_trainer::concepts::{ImageNet, Targets};
 use soli_trainer::fold::fold;
 use soli_trainer::{data::decode, pretrained};
 
@@ -133,5 +135,30 @@ fn the_trunk_sees_what_pytorch_sees() {
             });
             check(case, trunks, &plain, &file);
         }
+    }
+
+    // The same as the teacher of the concept head.
+    let words: Vec<String> = ["cat", "coffee"].map(str::to_owned).into();
+    let vocabulary = Vocabulary::new(words).unwrap();
+    let teacher = ImageNet::load(&path, &Targets::new(&[3, 4]), &vocabulary).unwrap();
+    for case in &reference.cases {
+        let picture = decode::load(root().join(&case.file)).unwrap();
+        let pixels = to_input(&picture.rgba(), teacher.encoder()).unwrap();
+        let pixels = Tensor::from_vec(pixels, (1, 224, 224, 3), &Device::Cpu).unwrap();
+        let classes = teacher.classes(&pixels).unwrap().to_vec2::<f32>().unwrap().remove(0);
+        assert!((classes.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+        let best = (0..classes.len()).max_by(|&a, &b| classes[a].total_cmp(&classes[b])).unwrap();
+        assert_eq!(best, case.top5[0].0, "{}", case.file);
+        let shares = case.top5.iter().map(|&(class, logit)| (classes[class], logit));
+        let (share, logit) = (classes[best], case.top5[0].1);
+        for (other, other_logit) in shares {
+            let expected = (other_logit - logit).exp();
+            let tolerance = if case.file.ends_with(".png") { 1e-3 } else { 1.0 };
+            assert!((other / share / expected).ln().abs() < tolerance, "{}", case.file);
+        }
+        // Cups and espresso are coffee; five kinds of cats, and tigers no cats.
+        let words = teacher.words(&pixels).unwrap().remove(0);
+        let cats: f32 = classes[281..286].iter().sum();
+        assert!((0.0..=1.0).contains(&words[1]) && words[0] >= cats - 1e-5, "{}: {words:?}", case.file);
     }
 }

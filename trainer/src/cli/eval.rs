@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::json;
 use soli::captioner::{CaptionOptions, Captioner};
 
 use super::caption::load_captioner;
 use super::print;
-use crate::data::{Dataset, Example, Report, Split};
-use crate::evaluate::{self, score};
+use crate::data::{Dataset, Example, Report, Split, labelled};
+use crate::evaluate::{self, Described, describe, score};
+use crate::metrics::named::{self, Told};
 use crate::metrics::objects;
 use crate::right::wrong_words;
 
@@ -18,8 +19,12 @@ use crate::right::wrong_words;
 #[derive(Debug, Args)]
 pub struct Eval {
     /// The captioned pictures, in any layout that `soli train` reads. May be repeated: each set is measured by itself.
-    #[arg(long, value_name = "PATH", required = true)]
+    #[arg(long, value_name = "PATH", required_unless_present = "labels")]
     data: Vec<PathBuf>,
+    /// Labelled photographs, in a table that `soli train --labels` reads: how often their label is named. Measured are those that
+    /// training leaves out. May be repeated.
+    #[arg(long, value_name = "PATH")]
+    labels: Vec<PathBuf>,
     /// Which part of them: train, dev or test.
     #[arg(long, default_value = "dev")]
     split: Split,
@@ -64,6 +69,9 @@ impl Eval {
         for data in &self.data {
             self.one(&captioner, data, &mut lines)?;
         }
+        for table in &self.labels {
+            self.labelled(&captioner, table, &mut lines)?;
+        }
         if let Some(path) = &self.captions {
             std::fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))?;
         }
@@ -89,6 +97,63 @@ impl Eval {
         measured
     }
 
+    /// Measures how often the labels of photographs are named, in captions and among the likeliest words.
+    fn labelled(&self, captioner: &Captioner, table: &Path, lines: &mut String) -> Result<()> {
+        let mut report = Report::default();
+        let found = labelled::read(table, &mut report)?;
+        let mut examples: Vec<Example> = found.iter().filter_map(labelled::Labelled::example).collect();
+        examples.retain(|example| labelled::is_held_out(&example.name));
+        ensure!(!examples.is_empty(), "{}: no labelled photograph is kept for measuring", table.display());
+        examples.truncate(self.limit.unwrap_or(usize::MAX).max(1));
+        let tokens = captioner.config().concepts.iter().flat_map(|concepts| &concepts.tokens);
+        let known: Vec<&str> = tokens.filter_map(|&token| captioner.vocabulary().word(token)).collect();
+        for side in self.sides() {
+            let described = describe(captioner, &examples, side, &self.options(), &mut report);
+            let labels = evaluate::references(&described, &examples);
+            let told: Vec<Told> = described
+                .iter()
+                .zip(labels)
+                .map(|(d, labels)| Told {
+                    label: labels.first().map_or("", String::as_str),
+                    caption: &d.caption.text,
+                    words: d.caption.words.iter().map(|word| word.word.clone()).collect(),
+                })
+                .collect();
+            let named = named::measure(&told, &known);
+            if self.json {
+                self.say(json!({
+                    "labels": table, "px": side, "beam": self.beam, "images": described.len(),
+                    "named_in_caption": named.in_caption, "named_in_5_words": named.in_5_words,
+                    "own_in_12_words": named.own_in_12_words, "with_own_word": named.with_own_word,
+                }))?;
+            } else {
+                let (count, beam) = (described.len(), self.beam);
+                self.say(format_args!(
+                    "{}: {count} labelled photographs {}, beam {beam}\n{named}\n",
+                    table.display(),
+                    size(side)
+                ))?;
+            }
+            append(lines, &described, side)?;
+        }
+        if !report.is_clean() {
+            eprintln!("{}: {report}", table.display());
+        }
+        Ok(())
+    }
+
+    fn options(&self) -> CaptionOptions {
+        let options = CaptionOptions::default().with_beam(usize::from(self.beam)).with_neutral(self.neutral);
+        options.with_careful(self.careful)
+    }
+
+    fn sides(&self) -> Vec<Option<usize>> {
+        match self.px.as_slice() {
+            [] => vec![None],
+            sides => sides.iter().map(|side| Some(usize::from(*side))).collect(),
+        }
+    }
+
     /// Captions and scores the pictures of one data set.
     fn measure(
         &self,
@@ -99,14 +164,8 @@ impl Eval {
         lines: &mut String,
     ) -> Result<()> {
         examples.truncate(self.limit.unwrap_or(usize::MAX).max(1));
-        let options = CaptionOptions::default().with_beam(usize::from(self.beam)).with_neutral(self.neutral);
-        let options = options.with_careful(self.careful);
-        let sides: Vec<Option<usize>> = match self.px.as_slice() {
-            [] => vec![None],
-            sides => sides.iter().map(|side| Some(usize::from(*side))).collect(),
-        };
-        for side in sides {
-            let (mut scores, described) = score(captioner, &examples, side, &options, report)?;
+        for side in self.sides() {
+            let (mut scores, described) = score(captioner, &examples, side, &self.options(), report)?;
             if let Some(jar) = &self.meteor_jar {
                 scores.meteor = Some(evaluate::meteor(jar, &described, &examples)?);
             }
@@ -120,7 +179,6 @@ impl Eval {
             }
             let recall = found as f64 / things.max(1) as f64;
             let wrong = f64::from(wrong as u32) / words_said.max(1) as f64;
-            let size = side.map_or("as they are".to_owned(), |side| format!("at {side} px"));
             if self.json {
                 let line = json!({
                     "data": data, "split": self.split.to_string(), "px": side, "beam": self.beam,
@@ -133,20 +191,31 @@ impl Eval {
             } else {
                 let (count, split, beam) = (described.len(), self.split, self.beam);
                 self.say(format_args!(
-                    "{}: {count} {split} pictures {size}, beam {beam}\n{scores}\n\
+                    "{}: {count} {split} pictures {}, beam {beam}\n{scores}\n\
                      of {things} things that most people name, {:.1} % are named\n\
                      of {words_said} words that say something, nobody said {:.1} %\n",
                     data.display(),
+                    size(side),
                     recall * 100.0,
                     wrong * 100.0
                 ))?;
             }
-            for d in &described {
-                let mut line = serde_json::to_value(d)?;
-                line["px"] = json!(side);
-                lines.push_str(&format!("{line}\n"));
-            }
+            append(lines, &described, side)?;
         }
         Ok(())
     }
+}
+
+fn size(side: Option<usize>) -> String {
+    side.map_or("as they are".to_owned(), |side| format!("at {side} px"))
+}
+
+/// Adds captions as a JSON object a line.
+fn append(lines: &mut String, described: &[Described], side: Option<usize>) -> Result<()> {
+    for d in described {
+        let mut line = serde_json::to_value(d)?;
+        line["px"] = json!(side);
+        lines.push_str(&format!("{line}\n"));
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ use crate::calibrate::{Set, WIDTHS, calibrate};
 use crate::checkpoint;
 use crate::compact::keep_words;
 use crate::config::Recipe;
-use crate::data::{Dataset, Example, Split, decode};
+use crate::data::{Dataset, Example, Report, Split, decode, labelled};
 use crate::fold::fold;
 use crate::honesty::{Honesty, words};
 use crate::kinds::{self, Known};
@@ -55,6 +55,10 @@ pub struct Export {
     /// May be repeated; the training pictures of the --calibrate sets are photographs too.
     #[arg(long, value_name = "FOLDER", requires = "calibrate")]
     kinds: Vec<PathBuf>,
+    /// Fit what --calibrate measures on labelled photographs too, those that training leaves out: a table that `soli train --labels`
+    /// reads. May be repeated.
+    #[arg(long, value_name = "PATH", requires = "calibrate")]
+    labels: Vec<PathBuf>,
     /// Keep only so many words: those that the network looks for, and those that the training captions of the --calibrate sets
     /// say most often.
     #[arg(long, value_name = "N", requires = "calibrate")]
@@ -91,9 +95,9 @@ impl Export {
             (None, None) => bail!("name a run folder (--run) or a weights file (--weights)"),
         };
         let known = &mut weights.provenance;
-        known.data = self.data.or(known.data.take());
-        known.terms = self.terms.or(known.terms.take());
-        known.scores.extend(self.scores);
+        known.data = self.data.clone().or(known.data.take());
+        known.terms = self.terms.clone().or(known.terms.take());
+        known.scores.extend(self.scores.iter().cloned());
         if !self.calibrate.is_empty() {
             let open = |data: &PathBuf| -> Result<_> {
                 let name = data.file_name().unwrap_or(data.as_os_str()).to_string_lossy().into_owned();
@@ -126,18 +130,14 @@ impl Export {
                     let some = set.train.iter().step_by((set.train.len() / PHOTOGRAPHS).max(1));
                     known.extend(some.map(|example| Known::photograph(example.image.clone(), &set.name)));
                 }
-                let labelled: Vec<Example> = known.iter().filter_map(Known::labelled).collect();
-                let step = labelled.len().div_ceil(LABELLED).max(1);
-                let labelled: Vec<Example> = labelled.into_iter().step_by(step).collect();
                 let kinds = kinds::fit(&Captioner::new(rounded.clone())?, &known)?;
                 eprintln!("{kinds}");
                 fitted = Some(kinds);
-                if !labelled.is_empty() {
-                    let name = "labelled photographs".to_owned();
-                    sets.push(Set { name, train: vec![], dev: labelled, test: vec![], labelled: true });
-                }
             }
-            let head = fitted.as_ref().map(|fitted| fitted.head.clone());
+            sets.extend(self.labelled()?);
+            // Kinds are seen by the trunk: what the file knows of them stays, if it is not fitted anew.
+            let before = weights.confidence.take().and_then(|confidence| confidence.kinds);
+            let head = fitted.as_ref().map(|fitted| fitted.head.clone()).or(before);
             let calibrated = calibrate(&rounded, &sets, head)?;
             eprintln!("{calibrated}");
             weights.confidence = Some(calibrated.confidence.clone());
@@ -161,6 +161,26 @@ impl Export {
             self.check
         };
         check(weights, &self.out, &pictures)
+    }
+}
+
+impl Export {
+    /// Labelled photographs that nothing was learned from, as a set of their own.
+    fn labelled(&self) -> Result<Option<Set>> {
+        let mut report = Report::default();
+        let mut examples: Vec<Example> = Vec::new();
+        for table in &self.labels {
+            examples
+                .extend(labelled::read(table, &mut report)?.iter().filter_map(labelled::Labelled::example));
+        }
+        if !report.is_clean() {
+            eprintln!("{report}");
+        }
+        examples.retain(|example| labelled::is_held_out(&example.name));
+        let step = examples.len().div_ceil(LABELLED).max(1);
+        let dev: Vec<Example> = examples.into_iter().step_by(step).collect();
+        let name = "labelled photographs".to_owned();
+        Ok((!dev.is_empty()).then_some(Set { name, train: vec![], dev, test: vec![], labelled: true }))
     }
 }
 
@@ -229,7 +249,7 @@ pub fn weights_of(run: &Path) -> Result<Weights> {
             continue;
         };
         (seconds, steps) = (seconds + progress.seconds, steps + progress.step);
-        if stage.describes() {
+        if stage.describes() || recipe.describes {
             found = Some((folder.join(file), tensors, progress));
         }
     }

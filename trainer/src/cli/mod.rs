@@ -6,4 +6,5 @@ pub mod eval;
 pub mod export;
 pub mod print;
 pub mod study;
+mod study_paper;
 pub mod train;

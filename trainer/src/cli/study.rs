@@ -34,27 +34,30 @@ const OUT: &str = "docs/study";
 pub struct Study {
     /// What is compared (TOML).
     #[arg(long, value_name = "FILE", default_value = CONFIG)]
-    config: PathBuf,
+    pub(super) config: PathBuf,
     #[command(flatten)]
-    sources: Sources,
+    pub(super) sources: Sources,
     /// Where the runs are kept.
     #[arg(long, value_name = "FOLDER", default_value = RUNS)]
-    runs: PathBuf,
+    pub(super) runs: PathBuf,
     /// Where the records and pictures are kept; the report is beside it.
     #[arg(long, value_name = "FOLDER", default_value = OUT)]
-    out: PathBuf,
+    pub(super) out: PathBuf,
     /// Only this row, and only its training and measuring unless it is the last without a record; may be repeated.
     #[arg(long, value_name = "NAME")]
-    row: Vec<String>,
+    pub(super) row: Vec<String>,
     /// Train nothing: write the report from the records that are there.
     #[arg(long)]
-    report_only: bool,
+    pub(super) report_only: bool,
+    /// Which pictures a study of the paper's regime is measured on; choices are made on dev.
+    #[arg(long, default_value = "test")]
+    pub(super) split: Split,
     /// Measure METEOR too, with the official meteor-1.5.jar (needs Java).
     #[arg(long, value_name = "FILE")]
     meteor_jar: Option<PathBuf>,
     /// Use only the first N pictures of each split: to try a study out.
     #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    pub(super) limit: Option<usize>,
 }
 
 impl Study {
@@ -63,6 +66,9 @@ impl Study {
     /// # Errors
     /// With what is wrong and what to do.
     pub fn run(self) -> Result<()> {
+        if is_paper(&self.config) {
+            return self.run_paper();
+        }
         let plan = Plan::load(&self.config)?;
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot make the folder {}", self.out.display()))?;
@@ -110,7 +116,16 @@ impl Study {
         let train = Arc::new(tokenise(examples, &vocabulary, 0, 1.0));
         let dev = vec![("dev".to_owned(), dev)];
         let groups = Vec::new();
-        let inputs = Inputs { train, dev, unlabelled: pictures, text, groups, vocabulary };
+        let inputs = Inputs {
+            train,
+            dev,
+            unlabelled: pictures,
+            labelled: Vec::new(),
+            pretrained: self.sources.pretrained_path(),
+            text,
+            groups,
+            vocabulary,
+        };
         let begin = |seed: u64, recipe: &Recipe| -> Result<Parameters> {
             let parameters = Parameters::new(seed);
             Model::new(parameters.builder(), &recipe.model, Form::Training)?;
@@ -189,14 +204,7 @@ impl Study {
         let shown: Vec<&report::Row> = [rows.first(), rows.last()].into_iter().flatten().collect();
         charts::sheet(&self.out.join("examples.svg"), &plan.examples, &shown)?;
         let path = self.out.with_extension("md");
-        let mut command = "soli study --data flickr8k".to_owned();
-        for (flag, value, default) in
-            [("config", &self.config, CONFIG), ("runs", &self.runs, RUNS), ("out", &self.out, OUT)]
-        {
-            if value.as_path() != Path::new(default) {
-                command += &format!(" --{flag} {}", value.display());
-            }
-        }
+        let command = self.command();
         let folder = self.out.file_name().unwrap_or_default().to_string_lossy();
         let text = report::markdown(
             &rows,
@@ -216,6 +224,25 @@ impl Study {
         }
         Ok(())
     }
+
+    /// What the report says that wrote it.
+    pub(super) fn command(&self) -> String {
+        let mut command = "soli study --data flickr8k".to_owned();
+        for (flag, value, default) in
+            [("config", &self.config, CONFIG), ("runs", &self.runs, RUNS), ("out", &self.out, OUT)]
+        {
+            if value.as_path() != Path::new(default) {
+                command += &format!(" --{flag} {}", value.display());
+            }
+        }
+        command
+    }
+}
+
+/// Whether a plan has a network of its own, as those of [`crate::study::paper`] do.
+fn is_paper(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    toml::from_str::<toml::Table>(&text).is_ok_and(|plan| plan.contains_key("network"))
 }
 
 fn run_stages(
@@ -231,7 +258,7 @@ fn run_stages(
 }
 
 /// A row's name and a seed as a file name.
-fn run_name(row: &str, seed: u64) -> String {
+pub(super) fn run_name(row: &str, seed: u64) -> String {
     let words = row.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     format!("{}-{seed}", words.collect::<Vec<_>>().join("-"))
 }

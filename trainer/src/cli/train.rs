@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -14,8 +14,8 @@ use soli::weights::{Precision, Weights};
 use super::export;
 use crate::concepts::{self, Groups};
 use crate::config::Recipe;
-use crate::data::batches::{tokenise, unlabelled};
-use crate::data::{Dataset, Example, Report, Split, tokens};
+use crate::data::batches::{TokenExample, labelled, tokenise, unlabelled};
+use crate::data::{Dataset, Example, Report, Split, labelled as tables, tokens};
 use crate::parameters::Parameters;
 use crate::stages::{self, Inputs};
 use crate::warm_start;
@@ -109,6 +109,7 @@ impl Train {
             recipe.model = weights.config.clone();
             recipe.model.encoder.input_side = input_side;
             recipe.model.concepts = recipe.model.concepts.or(concepts);
+            recipe.describes = true;
         }
         recipe.model.decoder.vocab_size = vocabulary.len();
         let mut train = Vec::new();
@@ -181,7 +182,13 @@ impl Train {
         let dev = sets.iter().filter(|set| !set.dev.is_empty());
         let dev = dev.map(|set| (set.name.clone(), set.dev.clone())).collect();
         let unlabelled = Arc::new(unlabelled(pictures));
-        let inputs = Inputs { train: Arc::new(train), dev, unlabelled, text, groups, vocabulary };
+        let labelled = match recipe.concepts {
+            Some(_) => self.sources.find_labelled(start.is_some(), self.limit, report)?,
+            None => Vec::new(),
+        };
+        let pretrained = self.sources.pretrained_path();
+        let train = Arc::new(train);
+        let inputs = Inputs { train, dev, unlabelled, labelled, pretrained, text, groups, vocabulary };
         stages::run(&recipe, &inputs, &parameters, run, report)?;
         let file = run.join("soli.safetensors");
         export::write(&export::weights_of(run)?, Precision::Int8, &file)?;
@@ -226,6 +233,11 @@ pub struct Sources {
     /// A folder of pictures without captions, for stages that use them. May be repeated.
     #[arg(long, value_name = "FOLDER")]
     unlabelled: Vec<PathBuf>,
+    /// Photographs with a label each, which teach the concept head of --weights: a table with the columns image,label and maybe kind,
+    /// or the folder of a labels.csv. A fifth of them is never learned from, so that it can be measured on. May be repeated, with a
+    /// weight as in --data.
+    #[arg(long, value_name = "PATH[=WEIGHT]", value_parser = weighted)]
+    labels: Vec<(PathBuf, f64)>,
 }
 
 /// Captions without pictures.
@@ -365,6 +377,39 @@ impl Sources {
             captions: Vec::new(),
         };
         Ok(files.into_iter().map(example).collect())
+    }
+
+    /// The labelled photographs that are learned from.
+    ///
+    /// # Errors
+    /// If a table cannot be read, or there is no network yet that knows what else such pictures show.
+    fn find_labelled(
+        &self,
+        has_start: bool,
+        limit: Option<usize>,
+        report: &mut Report,
+    ) -> Result<Vec<TokenExample>> {
+        ensure!(
+            self.labels.is_empty() || has_start,
+            "a label says nothing of the rest of its picture, so a network learns from labels only after captions: train \
+             without --labels first, and then with --weights and --labels"
+        );
+        let mut all = Vec::new();
+        for (path, weight) in &self.labels {
+            let found = tables::read(path, report)?;
+            let count = found.len();
+            let mut shown: Vec<Example> = found.iter().filter_map(tables::Labelled::example).collect();
+            let photographs = shown.len();
+            shown.retain(|example| !tables::is_held_out(&example.name));
+            shown.truncate(limit.unwrap_or(usize::MAX).max(1));
+            eprintln!(
+                "{}: {count} pictures, {photographs} of them labelled photographs, {} learned from",
+                path.display(),
+                shown.len()
+            );
+            all.extend(labelled(shown, *weight));
+        }
+        Ok(all)
     }
 
     /// Where the pretrained trunk is; `None` if the run is to start without one.

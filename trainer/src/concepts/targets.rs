@@ -3,9 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use candle_core::{Device, Result, Tensor};
+use soli::vocab::{UNKNOWN, Vocabulary};
+
+use crate::labels;
 
 /// How much the labels of a picture with one caption are worth: one person leaves out most of what is there.
 const ONE_CAPTION: f32 = 0.6;
+
+/// How surely a word is taught that a label's thing may be called, beside the most specific one: few say "animal" of a cat.
+const RELATED: f32 = 0.5;
 
 /// Soft labels for a list of concepts.
 #[derive(Debug, Clone)]
@@ -41,6 +47,17 @@ impl Targets {
             .collect();
         shares.sort_unstable_by_key(|(place, _)| *place);
         shares
+    }
+
+    /// The concepts that a label's words are, by place, and how surely people say them: the most specific one first, and the others,
+    /// its parents and what it may be called too, half as surely. A label of which nothing is known has its own name.
+    pub fn of_label(&self, label: &str, vocabulary: &Vocabulary) -> Vec<(u32, f32)> {
+        let own = label.to_lowercase();
+        let words = labels::words(label).unwrap_or_else(|| vec![own.trim()]);
+        let tokens = vocabulary.encode(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let known = tokens.iter().filter(|&&token| token != UNKNOWN);
+        let places = known.filter_map(|token| self.places.get(token)).copied();
+        places.enumerate().map(|(rank, place)| (place, if rank == 0 { 1.0 } else { RELATED })).collect()
     }
 
     /// The shares of several pictures as a tensor (pictures, concepts).
@@ -84,6 +101,16 @@ mod tests {
             targets.tensor(&[vec![vec![9], vec![3]]]).unwrap().to_vec2::<f32>().unwrap(),
             [[0.0, 0.5]]
         );
+    }
+
+    #[test]
+    fn a_labels_words_are_the_concepts_among_them() {
+        let vocabulary = Vocabulary::new(["cat", "animal", "sofa"].map(str::to_owned).to_vec()).unwrap();
+        // "sofa" (5) is no concept.
+        let targets = Targets::new(&[4, 3]);
+        assert_eq!(targets.of_label("tabby", &vocabulary), [(1, 1.0), (0, 0.5)]);
+        assert_eq!(targets.of_label("Animal", &vocabulary), [(0, 1.0)]);
+        assert!(targets.of_label("sofa", &vocabulary).is_empty());
     }
 
     #[test]

@@ -62,6 +62,11 @@ pub fn unlabelled(examples: impl IntoIterator<Item = Example>) -> Vec<TokenExamp
         .collect()
 }
 
+/// Labelled pictures: their label is their example's only caption, and there are no captions to learn a sentence from.
+pub fn labelled(examples: impl IntoIterator<Item = Example>, weight: f64) -> Vec<TokenExample> {
+    unlabelled(examples).into_iter().map(|example| TokenExample { weight, ..example }).collect()
+}
+
 /// Pictures drawn in an epoch.
 fn drawn(examples: &[TokenExample]) -> usize {
     (examples.iter().map(|example| example.weight).sum::<f64>() + 1e-6) as usize
@@ -105,7 +110,7 @@ impl Plan {
     }
 
     /// The pictures of `step` (counted over all epochs): every epoch is a new order, and a function of the seed alone.
-    fn pictures_of(&self, step: usize, examples: &[TokenExample]) -> Vec<usize> {
+    pub fn pictures_of(&self, step: usize, examples: &[TokenExample]) -> Vec<usize> {
         let (count, per_epoch) = (drawn(examples), self.steps_per_epoch(examples));
         let (epoch, place) = (step / per_epoch, step % per_epoch);
         let mut order: Vec<usize> = Vec::with_capacity(count + 1);
@@ -137,17 +142,30 @@ impl Plan {
     /// # Errors
     /// If the pixels cannot be put into a tensor.
     pub fn batch(&self, examples: &[TokenExample], step: usize) -> candle_core::Result<Batch> {
-        let picked = self.pictures_of(step, examples);
+        self.view_of(examples, &self.pictures_of(step, examples), step)
+    }
+
+    /// The batch of the pictures with these indices; their random views follow from `number`. Broken pictures are left out and
+    /// named.
+    ///
+    /// # Errors
+    /// If the pixels cannot be put into a tensor.
+    pub fn view_of(
+        &self,
+        examples: &[TokenExample],
+        picked: &[usize],
+        number: usize,
+    ) -> candle_core::Result<Batch> {
         let views: Vec<_> = picked
             .par_iter()
             .map(|&i| {
-                self.views_of(&examples[i], step, i).map_err(|why| (examples[i].example.name.clone(), why))
+                self.views_of(&examples[i], number, i).map_err(|why| (examples[i].example.name.clone(), why))
             })
             .collect();
         let (mut pixels, mut paired) = (Vec::new(), Vec::new());
         let (mut captions, mut indices, mut broken) = (Vec::new(), Vec::new(), Vec::new());
         let mut parts = Vec::new();
-        for (view, &i) in views.into_iter().zip(&picked) {
+        for (view, &i) in views.into_iter().zip(picked) {
             match view {
                 Ok((first, second)) => {
                     pixels.extend(first);

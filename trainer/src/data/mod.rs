@@ -20,6 +20,7 @@ pub mod degrade;
 mod flickr;
 mod images;
 mod karpathy;
+pub mod labelled;
 mod layout;
 pub mod nonphotos;
 mod report;

@@ -7,6 +7,7 @@
 pub mod bleu;
 pub mod cider;
 pub mod meteor;
+pub mod named;
 pub mod objects;
 pub mod rouge_l;
 pub mod tokenise;

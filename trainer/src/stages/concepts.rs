@@ -1,11 +1,15 @@
-//! The concept head learns which words pictures show, on a trunk that stays as it is: its classifier from all training
-//! pictures, and those of [`Folds`] from two thirds each.
+//! The concept head learns which words pictures show: its classifier from all training pictures, and those of [`Folds`] from
+//! two thirds each. Captions, labels and the pretrained classifier teach it (see [`Taught`]).
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use anyhow::{Context as _, Result};
 use candle_core::Tensor;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use soli::graph::Model;
 use soli::graph::kernels::dropout::dropout;
@@ -13,10 +17,10 @@ use soli::graph::kernels::dropout::dropout;
 use super::Context;
 use super::captions::next_batch;
 use super::training::{Objective, Outcome, Step};
-use crate::concepts::{self, Folds, Targets};
+use crate::concepts::{self, Folds, ImageNet, Kept, Lessons, Targets, Taught, Teachers, fold_of, kept};
 use crate::config::{Check, Schedule};
 use crate::data::Report;
-use crate::data::batches::{Batch, Plan};
+use crate::data::batches::{Batch, Plan, TokenExample};
 use crate::data::views::Views;
 
 /// The table `[concepts]` of a recipe.
@@ -25,6 +29,17 @@ use crate::data::views::Views;
 pub struct ConceptStage {
     /// Dropout of the pooled features, 0..1.
     pub dropout: f32,
+    /// How surely the words are taught that the pretrained classifier sees, 0..=1; 0 asks it nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub classifier: f32,
+    /// Probability with which a label's most specific word is taught, above 0 up to 1, and twice that of its others; 0.7 when not
+    /// given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<f32>,
+    /// Views of each picture that are made once and gone over in each pass, of a trunk that stays as it is; when absent every
+    /// pass makes new ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_views: Option<usize>,
     /// Random views of the pictures.
     pub views: Views,
     /// How long and how fast.
@@ -37,8 +52,27 @@ impl ConceptStage {
         let mut checks = self.schedule.checks("concepts.schedule");
         checks.extend(self.views.checks("concepts.views"));
         checks.push(Check::below_one("concepts", "dropout", self.dropout.into()));
+        checks.push(Check::share("concepts", "classifier", self.classifier.into()));
+        let labels = self.labels();
+        let good = labels > 0.0 && labels <= 1.0;
+        checks.push(Check::new("concepts", "labels", labels.into(), good, "lie above 0 and up to 1"));
+        if let Some(views) = self.kept_views {
+            checks.push(Check::positive("concepts", "kept_views", views));
+            let rate = self.schedule.trunk_learning_rate;
+            let must =
+                "be 0 where views are kept: what is kept is right only for a trunk that stays as it is";
+            checks.push(Check::new("concepts.schedule", "trunk_learning_rate", rate, rate == 0.0, must));
+        }
         checks
     }
+
+    fn labels(&self) -> f32 {
+        self.labels.unwrap_or(0.7)
+    }
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 /// The loss of the concept head's classifier, which the trunk feels, and of those that have not seen a part of the pictures,
@@ -55,31 +89,89 @@ pub fn loss(
     rate: f32,
     seed: u64,
 ) -> candle_core::Result<Tensor> {
+    taught_loss(model, folds, &targets.tensor(&batch.captions)?, &batch.parts, pooled, rate, seed)
+}
+
+/// The same for the probabilities (pictures, concepts) `wanted` of pictures in the parts `parts`.
+fn taught_loss(
+    model: &Model,
+    folds: &Folds,
+    wanted: &Tensor,
+    parts: &[usize],
+    pooled: &Tensor,
+    rate: f32,
+    seed: u64,
+) -> candle_core::Result<Tensor> {
     let Some(head) = &model.concepts else { candle_core::bail!("this network has no concept head") };
-    let wanted = targets.tensor(&batch.captions)?;
     let thinned = dropout(pooled, rate, seed)?;
-    let own = concepts::loss(&head.logits(&thinned)?, &wanted)?.mean_all()?;
+    let own = concepts::loss(&head.logits(&thinned)?, wanted)?.mean_all()?;
     let others = folds.logits(&thinned.detach())?;
-    own + folds.loss(&others, &wanted, &batch.parts)?
+    own + folds.loss(&others, wanted, parts)?
 }
 
 struct Concepts<'a> {
     context: &'a Context<'a>,
     stage: &'a ConceptStage,
     folds: &'a Folds,
-    targets: Targets,
+    examples: Arc<Vec<TokenExample>>,
+    taught: Taught,
     plan: Plan,
-    batches: Option<Receiver<candle_core::Result<Batch>>>,
+    seen: Seen,
+    folder: PathBuf,
+}
+
+/// Where the pictures' features come from.
+enum Seen {
+    /// Each step makes views of its own.
+    New(Option<Receiver<candle_core::Result<Batch>>>),
+    /// They are there.
+    Kept(Kept),
 }
 
 /// What the stage minimises.
 ///
 /// # Errors
-/// If the network has no concept head.
-pub fn objective<'a>(context: &'a Context<'a>, stage: &'a ConceptStage) -> Result<Box<dyn Objective + 'a>> {
+/// If the network has no concept head, the pretrained classifier is wanted and cannot be read, or nothing can be kept in the
+/// stage's folder.
+pub fn objective<'a>(
+    context: &'a Context<'a>,
+    stage: &'a ConceptStage,
+    folder: &Path,
+    report: &mut Report,
+) -> Result<Box<dyn Objective + 'a>> {
     let (folds, targets) = head_of(context)?;
+    let inputs = context.inputs;
+    let mut examples = inputs.train.to_vec();
+    examples.extend(inputs.labelled.iter().cloned());
     let plan = context.plan(&stage.schedule, &stage.views, None);
-    Ok(Box::new(Concepts { context, stage, folds, targets, plan, batches: None }))
+    let plain = Plan { views: Views::PLAIN, ..plan.clone() };
+    let imagenet = match stage.classifier > 0.0 {
+        true => {
+            let path = inputs.pretrained.as_deref().context(
+                "the recipe learns from the pretrained classifier (classifier in [concepts]): name its file with --pretrained",
+            )?;
+            Some(ImageNet::load(path, &targets, &inputs.vocabulary)?)
+        }
+        false => None,
+    };
+    let teachers = Teachers {
+        targets: &targets,
+        vocabulary: &inputs.vocabulary,
+        model: context.model,
+        imagenet: imagenet.as_ref(),
+        lessons: Lessons { classifier: stage.classifier, labels: stage.labels() },
+    };
+    let folder = folder.join("kept");
+    let taught = kept::taught(&teachers, &examples, &plain, context.parameters, &folder, report)?;
+    let seen = match stage.kept_views {
+        None => Seen::New(None),
+        Some(views) => {
+            let network = (context.model, context.parameters);
+            Seen::Kept(Kept::look(views, &examples, &plan, network, &folder, report)?)
+        }
+    };
+    let examples = Arc::new(examples);
+    Ok(Box::new(Concepts { context, stage, folds, examples, taught, plan, seen, folder }))
 }
 
 /// What a stage needs that trains the concept head.
@@ -100,7 +192,7 @@ impl Objective for Concepts<'_> {
     }
 
     fn steps_per_epoch(&self) -> usize {
-        self.plan.steps_per_epoch(&self.context.inputs.train)
+        self.plan.steps_per_epoch(&self.examples)
     }
 
     fn terms(&self) -> &'static [&'static str] {
@@ -112,23 +204,45 @@ impl Objective for Concepts<'_> {
     }
 
     fn begin(&mut self, steps: Range<usize>) {
-        self.batches = Some(self.plan.clone().stream(self.context.inputs.train.clone(), steps));
+        if let Seen::New(batches) = &mut self.seen {
+            *batches = Some(self.plan.clone().stream(self.examples.clone(), steps));
+        }
     }
 
     fn step(&mut self, step: &Step, report: &mut Report) -> Result<Outcome> {
-        let batch = next_batch(self.batches.as_ref(), report)?;
-        let images = batch.captions.len();
-        if images == 0 {
-            return Ok(Outcome { loss: None, images, terms: Vec::new() });
-        }
         let model = self.context.model;
-        let head = model.concepts.as_ref().context("the network has no concept head")?;
-        let mut pooled = head.pool(&model.trunk.forward(&batch.pixels)?)?;
-        if step.frozen {
-            pooled = pooled.detach();
-        }
+        let (pooled, indices, parts) = match &self.seen {
+            Seen::New(batches) => {
+                let batch = next_batch(batches.as_ref(), report)?;
+                if batch.indices.is_empty() {
+                    return Ok(Outcome { loss: None, images: 0, terms: Vec::new() });
+                }
+                let head = model.concepts.as_ref().context("the network has no concept head")?;
+                let pooled = head.pool(&model.trunk.forward(&batch.pixels)?)?;
+                (if step.frozen { pooled.detach() } else { pooled }, batch.indices, batch.parts)
+            }
+            Seen::Kept(kept) => {
+                let mut indices = self.plan.pictures_of(step.number, &self.examples);
+                indices.retain(|&i| kept.has(i));
+                if indices.is_empty() {
+                    return Ok(Outcome { loss: None, images: 0, terms: Vec::new() });
+                }
+                let mut rng = ChaCha8Rng::seed_from_u64(step.seed);
+                let mut view = |&i: &usize| (i, rng.random_range(0..kept.views()));
+                let pooled = kept.pooled(&indices.iter().map(&mut view).collect::<Vec<_>>())?;
+                let parts = indices.iter().map(|&i| fold_of(&self.examples[i].example.name)).collect();
+                (pooled, indices, parts)
+            }
+        };
+        let wanted = self.taught.tensor(&indices)?;
         let rate = self.stage.dropout;
-        let loss = loss(model, self.folds, &self.targets, &batch, &pooled, rate, step.seed)?;
-        Ok(Outcome { loss: Some(loss), images, terms: Vec::new() })
+        let loss = taught_loss(model, self.folds, &wanted, &parts, &pooled, rate, step.seed)?;
+        Ok(Outcome { loss: Some(loss), images: indices.len(), terms: Vec::new() })
+    }
+
+    fn end(&mut self) -> Result<()> {
+        // Hundreds of megabytes that nobody needs any more.
+        std::fs::remove_dir_all(&self.folder)
+            .with_context(|| format!("cannot remove the folder {}", self.folder.display()))
     }
 }

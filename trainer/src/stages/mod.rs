@@ -96,7 +96,7 @@ impl Stage {
         macro_rules! with {
             ($settings:expr, $objective:path) => {
                 match &$settings {
-                    Some(stage) => one(context, run, self, stage, report, || $objective(context, stage)),
+                    Some(stage) => one(context, run, self, stage, report, |_, _| $objective(context, stage)),
                     None => Ok(()),
                 }
             };
@@ -104,7 +104,12 @@ impl Stage {
         match self {
             Self::Text => with!(recipe.text, text::objective),
             Self::Siamese => with!(recipe.siamese, siamese::objective),
-            Self::Concepts => with!(recipe.concepts, concepts::objective),
+            Self::Concepts => match &recipe.concepts {
+                Some(stage) => one(context, run, self, stage, report, |folder, report| {
+                    concepts::objective(context, stage, folder, report)
+                }),
+                None => Ok(()),
+            },
             Self::Captions => with!(recipe.captions, captions::objective),
             Self::Joint => with!(recipe.joint, joint::objective),
             Self::Scst => with!(recipe.scst, scst::objective),
@@ -120,6 +125,10 @@ pub struct Inputs {
     pub dev: Vec<(String, Vec<Example>)>,
     /// Pictures without captions; empty where no stage wants them.
     pub unlabelled: Arc<Vec<TokenExample>>,
+    /// Labelled pictures: their example's only caption is the label. Where there are none, captions alone teach the concept head.
+    pub labelled: Vec<TokenExample>,
+    /// Where the pretrained trunk and its classifier are, for a stage that asks it.
+    pub pretrained: Option<PathBuf>,
     /// Captions without pictures, as token ids; empty where no stage wants them.
     pub text: Vec<Vec<u32>>,
     /// Captions of pictures that are not there, grouped by picture; empty where no stage wants them.
@@ -198,7 +207,7 @@ fn one<'a, S: Serialize>(
     stage: Stage,
     settings: &S,
     report: &mut Report,
-    objective: impl FnOnce() -> Result<Box<dyn training::Objective + 'a>>,
+    objective: impl FnOnce(&Path, &mut Report) -> Result<Box<dyn training::Objective + 'a>>,
 ) -> Result<()> {
     let (name, folder) = (stage.name(), folder(run, stage));
     std::fs::create_dir_all(&folder)
@@ -220,5 +229,7 @@ fn one<'a, S: Serialize>(
         return Ok(context.parameters.load(&parameters)?);
     }
     eprintln!("stage {name}");
-    training::train(context, &folder, name, identity, &mut *objective()?, report)
+    let mut objective = objective(&folder, report)?;
+    training::train(context, &folder, name, identity, &mut *objective, report)?;
+    objective.end()
 }

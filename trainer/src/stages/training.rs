@@ -44,6 +44,13 @@ pub trait Objective {
     /// # Errors
     /// If the batch does not fit the model.
     fn step(&mut self, step: &Step, report: &mut Report) -> Result<Outcome>;
+    /// After the last step, when the result is on disk.
+    ///
+    /// # Errors
+    /// If something that is not needed any more cannot be removed.
+    fn end(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Which step it is.

@@ -1,0 +1,157 @@
+//! What the frozen encoder sees of pictures: pooled features of each version and width, computed once.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use soli::config::{EncoderConfig, ModelConfig};
+use soli::graph::Trunk;
+use soli::image::to_input;
+use soli::layout::{Form, HEAD_CHANNELS};
+
+use crate::checkpoint::write_whole;
+use crate::data::degrade::VERSIONS;
+use crate::data::{Example, decode};
+use crate::parameters::Parameters;
+use crate::pretrained;
+use crate::progress::TrainingBar;
+
+/// Pictures that the encoder looks at together.
+const AT_ONCE: usize = 32;
+
+/// How a picture is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Condition {
+    /// One of the ten versions, by its place in [`VERSIONS`].
+    Version(usize),
+    /// Shrunk to a square of so many pixels, anti-aliased.
+    Width(u16),
+}
+
+impl Condition {
+    /// All ten versions.
+    pub fn versions() -> Vec<Self> {
+        (0..VERSIONS.len()).map(Self::Version).collect()
+    }
+
+    /// Its name in tables.
+    pub fn name(self) -> String {
+        match self {
+            Self::Version(place) => VERSIONS[place].name.to_owned(),
+            Self::Width(px) => format!("{px} px"),
+        }
+    }
+
+    fn input(self, path: &Path, encoder: &EncoderConfig) -> Result<Vec<f32>> {
+        let picture = decode::load(path)?;
+        let shown = match self {
+            Self::Width(px) => picture.shrunk(px.into())?,
+            Self::Version(place) => decode::Picture::from(&VERSIONS[place].of(&picture.rgb())),
+        };
+        Ok(to_input(&shown.rgba(), encoder)?)
+    }
+}
+
+/// The frozen encoder.
+pub struct Encoder {
+    trunk: Trunk,
+    config: EncoderConfig,
+    /// Tells one encoder's features from another's.
+    sha256: String,
+}
+
+impl Encoder {
+    /// EfficientNet-Lite0 with its own head as it was pretrained, for squares of 224 pixels.
+    ///
+    /// # Errors
+    /// If there is no such file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let mut config = EncoderConfig::new(224);
+        config.head = true;
+        let decoder = r#"{"layers": 1, "width": 8, "heads": 1, "ffn_width": 8, "max_tokens": 4}"#;
+        let model =
+            ModelConfig { encoder: config.clone(), decoder: serde_json::from_str(decoder)?, concepts: None };
+        let parameters = Parameters::new(0);
+        let trunk = Trunk::new(&parameters.builder(), &config, Form::Training)?;
+        parameters.load(&pretrained::load(path, &model)?)?;
+        let sha256 = Sha256::digest(std::fs::read(path)?).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { trunk, config, sha256 })
+    }
+}
+
+/// Pooled features of a list of pictures under some conditions.
+pub struct Seen {
+    by_condition: HashMap<Condition, Vec<f32>>,
+}
+
+impl Seen {
+    /// Looks at `examples` under `conditions`; what `folder` holds is not looked at again.
+    ///
+    /// # Errors
+    /// If a picture cannot be read, or the folder cannot be written.
+    pub fn look(
+        encoder: &Encoder,
+        examples: &[Example],
+        conditions: &[Condition],
+        folder: &Path,
+    ) -> Result<Self> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let mut hash = Sha256::new();
+        hash.update(&encoder.sha256);
+        examples.iter().for_each(|example| hash.update(format!("{}\0", example.name)));
+        let key: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let shape = (examples.len(), HEAD_CHANNELS);
+        let steps = examples.len().div_ceil(AT_ONCE);
+        let bar = TrainingBar::new(conditions.len() * steps, 0);
+        let mut by_condition = HashMap::new();
+        for &condition in conditions {
+            let file = folder.join(format!("{key}-{}.safetensors", condition.name().replace(' ', "")));
+            let kept = candle_core::safetensors::load(&file, &Device::Cpu).ok();
+            if let Some(kept) =
+                kept.and_then(|mut kept| kept.remove("pooled")).filter(|k| k.dims() == [shape.0, shape.1])
+            {
+                by_condition.insert(condition, kept.flatten_all()?.to_vec1()?);
+                (0..steps).for_each(|_| bar.step(0, f32::NAN));
+                continue;
+            }
+            let mut values = Vec::with_capacity(shape.0 * shape.1);
+            for some in examples.chunks(AT_ONCE) {
+                let inputs: Vec<Vec<f32>> = some
+                    .par_iter()
+                    .map(|example| condition.input(&example.image, &encoder.config))
+                    .collect::<Result<_>>()?;
+                let side = encoder.config.input_side;
+                let pixels = Tensor::from_vec(inputs.concat(), (some.len(), side, side, 3), &Device::Cpu)?;
+                let features = encoder.trunk.forward(&pixels)?;
+                values.extend(features.flatten(1, 2)?.mean(1)?.flatten_all()?.to_vec1::<f32>()?);
+                bar.step(some.len(), f32::NAN);
+            }
+            let tensors = HashMap::from([("pooled", Tensor::from_slice(&values, shape, &Device::Cpu)?)]);
+            write_whole(&file, &safetensors::serialize(&tensors, None)?)
+                .with_context(|| format!("cannot write {}", file.display()))?;
+            by_condition.insert(condition, values);
+        }
+        bar.finish();
+        Ok(Self { by_condition })
+    }
+
+    /// Features (pictures, [`HEAD_CHANNELS`]) of pictures, each under its condition.
+    ///
+    /// # Errors
+    /// If a condition was not looked at.
+    pub fn of(&self, pictures: impl IntoIterator<Item = (usize, Condition)>) -> Result<Tensor> {
+        let (mut values, mut count) = (Vec::new(), 0);
+        for (picture, condition) in pictures {
+            let all = self.by_condition.get(&condition);
+            let all = all.with_context(|| format!("{} was not looked at", condition.name()))?;
+            ensure!((picture + 1) * HEAD_CHANNELS <= all.len(), "there is no picture {picture}");
+            values.extend_from_slice(&all[picture * HEAD_CHANNELS..][..HEAD_CHANNELS]);
+            count += 1;
+        }
+        Ok(Tensor::from_vec(values, (count, HEAD_CHANNELS), &Device::Cpu)?)
+    }
+}

@@ -1,0 +1,79 @@
+//! What is kept of a run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Row, Settings};
+use crate::checkpoint::write_whole;
+
+/// A run and its scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What was trained.
+    pub row: Row,
+    /// The network, and how it was trained.
+    pub network: Settings,
+    /// Every random choice followed from it.
+    pub seed: u64,
+    /// Seconds of training, without the encoder's.
+    pub seconds: f64,
+    /// The source's revision.
+    pub revision: Option<String>,
+    /// Test pictures scored.
+    pub pictures: usize,
+    /// By the condition's name.
+    pub scores: BTreeMap<String, Scored>,
+    /// Distances of embeddings before the training, by the condition's name.
+    pub before: BTreeMap<String, Distances>,
+    /// The same after it.
+    pub after: BTreeMap<String, Distances>,
+}
+
+/// Scores as fractions.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// Words, five references.
+    pub cider: f64,
+    /// Words, five references.
+    pub bleu4: f64,
+    /// Words, five references.
+    pub rouge_l: f64,
+    /// Characters, the first reference: what the paper measures.
+    pub character_bleu4: f64,
+}
+
+/// Mean Euclidean distances from the originals' embeddings.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Distances {
+    /// To those of the same pictures.
+    pub same: f64,
+    /// To those of other pictures.
+    pub different: f64,
+}
+
+impl Record {
+    /// Reads a record; `None` if there is none.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is no record.
+    pub fn load(path: &Path) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("the record {}", path.display())).map(Some)
+    }
+
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        write_whole(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
