@@ -66,7 +66,10 @@ impl Length {
             return (name == target.name).then(|| Self::Only(number.parse().expect("a number of a case")));
         }
         Some(match std::env::var("SOLI_FUZZ_SECONDS") {
-            Ok(seconds) => Self::Time(Duration::from_secs(seconds.parse().expect("SOLI_FUZZ_SECONDS"))),
+            Ok(seconds) => {
+                let share = Duration::from_secs(seconds.parse().expect("SOLI_FUZZ_SECONDS"));
+                Self::Time(share * target.shares)
+            }
             Err(_) => Self::Cases(target.cases),
         })
     }
@@ -149,7 +152,7 @@ fn fuzz(make: fn() -> Target) {
     println!(
         "| {} | {} | {} | {accepted} | {refused} | {} | {:.1} MB | {:.2} s (case {}) |",
         target.name,
-        target.seeds.len(),
+        target.files(),
         accepted + refused + failures.len() as u64,
         failures.len(),
         most as f64 / 1e6,
