@@ -238,6 +238,67 @@ describe('several tabs', () => {
     await isKeptWhole(one);
   });
 
+  /**
+   * Runs in a tab before its code: whatever is asked of the weights' cache is held back, as Chromium does it now and then after a
+   * tab died while it wrote, until that cache is deleted.
+   */
+  function heldBack() {
+    const { open, delete: remove } = CacheStorage.prototype;
+    const held = new WeakSet();
+    CacheStorage.prototype.open = async function (name) {
+      const cache = await open.call(this, name);
+      if (name === 'soli-weights' && localStorage.held) held.add(cache);
+      return cache;
+    };
+    CacheStorage.prototype.delete = function (name) {
+      localStorage.deleted = Number(localStorage.deleted ?? 0) + 1;
+      localStorage.removeItem('held');
+      return remove.call(this, name);
+    };
+    for (const call of ['match', 'keys', 'put', 'delete']) {
+      const original = Cache.prototype[call];
+      Cache.prototype[call] = function (...given) {
+        return held.has(this) ? new Promise(() => {}) : original.apply(this, given);
+      };
+    }
+  }
+
+  test('a store that is held back for good is begun anew by one tab, and the other takes what that brings', async () => {
+    const { context, tab } = await start();
+    host.openTo(weights.length);
+    const before = await tab();
+    await isReady(before);
+    await before.evaluate(() => (localStorage.held = 'yes'));
+    await before.close();
+    await context.addInitScript(heldBack);
+    const [one, two] = [await tab(), await tab()];
+    await Promise.all([isReady(one), isReady(two)]);
+    assert.equal(await one.evaluate(() => localStorage.deleted), '1');
+    assert.equal(host.ranges.length, 2, 'loaded again, once');
+    await two.close();
+    await isKeptWhole(one);
+  });
+
+  test('pieces that cannot be read are loaded again, and the others are not', async () => {
+    const { context, tab } = await start();
+    host.openTo(weights.length);
+    const before = await tab();
+    await isReady(before);
+    await before.close();
+    await context.addInitScript(() => {
+      const { match } = Cache.prototype;
+      Cache.prototype.match = function (asked, ...rest) {
+        if (/piece=2$/.test(asked)) return Promise.reject(new DOMException('injected', 'UnknownError'));
+        return /piece=4$/.test(asked) ? new Promise(() => {}) : match.call(this, asked, ...rest);
+      };
+    });
+    const page = await tab();
+    await isReady(page);
+    assert.ok(await page.isHidden('#notice'), 'the rest of the store is as good as before');
+    assert.deepEqual(host.ranges.slice(1), [[2 * PIECE, 3 * PIECE], [4 * PIECE, 5 * PIECE]]);
+    assert.deepEqual(world.faults, []);
+  });
+
   test('pieces of other sizes, as an earlier version of the page wrote them, are not used', async () => {
     const { tab } = await start();
     host.openTo(weights.length);
@@ -282,16 +343,27 @@ describe('what waits for another tab has an end', () => {
       return { size: blob.size, kept, notes: [...notes], elsewhere: seen.includes(true) };
     }, stall);
 
-  test('a tab that holds the turn and does nothing is not waited for', async () => {
-    host = null;
-    world = await open({ browser, doctored: {} });
-    const page = await world.blank();
-    const holder = await page.context().newPage();
-    await holder.route('**/blank.html', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>blank</title>' }));
-    await holder.goto(new URL('blank.html', world.url).href);
-    await holder.evaluate(() => new Promise((held) => navigator.locks.request('soli-weights', () => (held(), new Promise(() => {})))));
-    assert.deepEqual(await bring(page, 4000), { size: weights.length, kept: true, notes: [], elsewhere: false });
-  });
+  for (const [what, said, stall] of [
+    ['does nothing', null, undefined],
+    ['says no more', { progress: { loaded: 1, total: 2 } }, 4000],
+  ]) {
+    test(`a tab that holds the turn and ${what} is not waited for`, async () => {
+      host = null;
+      world = await open({ browser, doctored: {} });
+      const page = await world.blank();
+      const holder = await page.context().newPage();
+      await holder.route('**/blank.html', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>blank</title>' }));
+      await holder.goto(new URL('blank.html', world.url).href);
+      await holder.evaluate((said) => {
+        const channel = new BroadcastChannel('soli-weights');
+        channel.onmessage = () => said && channel.postMessage(said);
+        return new Promise((held) => navigator.locks.request('soli-weights', () => (held(), new Promise(() => {}))));
+      }, said);
+      const begun = Date.now();
+      assert.deepEqual(await bring(page, stall), { size: weights.length, kept: true, notes: [], elsewhere: false });
+      assert.ok(Date.now() - begun < 60_000, `after ${Date.now() - begun} ms`);
+    });
+  }
 
   for (const [name, prepare] of [
     ['without Web Locks', () => Object.defineProperty(Navigator.prototype, 'locks', { get: () => undefined })],
