@@ -391,7 +391,7 @@ impl Captioner {
         let text = self.vocabulary.decode(&told.tokens);
         let word = |id: &u32| self.vocabulary.word(*id).unwrap_or_default().to_string();
         Caption {
-            text: if drawn { format!("a drawing, perhaps of {text}") } else { text },
+            text: if drawn { format!("a drawing, perhaps of {}", as_a_thing(&text)) } else { text },
             kind,
             score,
             tokens: told.tokens.iter().map(word).collect(),
@@ -403,9 +403,39 @@ impl Captioner {
     }
 }
 
+/// A caption as a part of another sentence: "a dog is standing" as "a dog that is standing".
+fn as_a_thing(caption: &str) -> String {
+    let verb = [" is ", " are "].into_iter().filter_map(|verb| Some((caption.find(verb)?, verb))).min();
+    match verb {
+        Some((at, verb)) if !caption[..at].ends_with(" that") && !caption[..at].starts_with("there") => {
+            format!("{} that{verb}{}", &caption[..at], &caption[at + verb.len()..])
+        }
+        _ => caption.to_owned(),
+    }
+}
+
 /// What is told of a caption, and how far it can be trusted.
 struct Told {
     tokens: Vec<u32>,
     signs: Option<Signs>,
     confidence: Option<f32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_a_thing;
+
+    #[test]
+    fn a_sentence_becomes_a_thing() {
+        for (caption, thing) in [
+            ("a black dog is standing", "a black dog that is standing"),
+            ("two people are sitting on what is a bench", "two people that are sitting on what is a bench"),
+            ("a dog that is wet is running", "a dog that is wet is running"),
+            ("a horse in a field", "a horse in a field"),
+            ("there is a dog", "there is a dog"),
+            ("an island", "an island"),
+        ] {
+            assert_eq!(as_a_thing(caption), thing);
+        }
+    }
 }
