@@ -79,7 +79,7 @@ async function scenario({ name, how, timeout, end }) {
     await attempt('element', async () => {
       const element = document.querySelector('soli-caption');
       element.captioner = loaded;
-      const told = new Promise((resolve) => ['soli-caption', 'soli-error'].forEach((type) => element.addEventListener(type, resolve)));
+      const told = new Promise((resolve) => ['soli-caption', 'soli-untold', 'soli-error'].forEach((type) => element.addEventListener(type, resolve)));
       element.append(image);
       const { detail } = await told;
       if (detail.error) throw detail.error;

@@ -606,7 +606,11 @@ fn every_published_recipe_can_be_used() {
         for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if name.starts_with("study") && name.ends_with(".toml") {
+            if name == "study-paper.toml" {
+                let plan =
+                    soli_trainer::study::paper::Plan::load(&path).unwrap_or_else(|why| panic!("{why:#}"));
+                assert!(plan.rows.len() > 4 && plan.seeds.len() >= 5, "{name}");
+            } else if name.starts_with("study") && name.ends_with(".toml") {
                 rows.extend(
                     soli_trainer::study::plan::Plan::load(&path).unwrap_or_else(|why| panic!("{why:#}")).rows,
                 );

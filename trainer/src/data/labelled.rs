@@ -75,7 +75,7 @@ pub fn read(path: &Path, report: &mut Report) -> Result<Vec<Labelled>, DataError
             continue;
         }
         let Some(image) = finder.find(None, name) else {
-            report.add(Problem::MissingImage, name.to_owned(), "");
+            report.add(Problem::MissingImage, name, "");
             continue;
         };
         let kind = kind.and_then(field).unwrap_or_default().to_lowercase();

@@ -19,6 +19,7 @@ use soli_trainer::metrics_file::{MetricsFile, Row as MetricsRow};
 use soli_trainer::stream::output::{self, Format};
 use soli_trainer::stream::sources::{Columns, Input, ReadOptions};
 use soli_trainer::stream::{self, Done, Id, Row, StreamOptions};
+use soli_trainer::study::paper;
 use soli_trainer::study::plan::Plan;
 use soli_trainer::study::record::Record;
 use tempfile::TempDir;
@@ -277,6 +278,9 @@ pub fn studies() -> Target {
         "examples": {"a.jpg": {"224": {"text": "a dog", "score": -0.4}}},
     });
     seeds.push(Seed::new("record.json", record.to_string()));
+    for name in ["a.png", "b.png"] {
+        fs::write(place.path().join(name), "").unwrap();
+    }
     seeds.push(Seed::new(
         "labels.csv",
         "image,kind,label\na.png,text,book one\nb.png,photograph,\"dog, brown\"\n",
@@ -288,6 +292,7 @@ pub fn studies() -> Target {
         match of.name.as_str() {
             "record.json" => outcome(Record::load(&path), due),
             "labels.csv" => outcome(kinds::read(place.path()), due),
+            "study-paper.toml" => outcome(paper::Plan::load(&path), due),
             _ => outcome(Plan::load(&path), due),
         }
     };

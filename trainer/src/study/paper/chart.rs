@@ -21,6 +21,9 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(31, 119, 180),
 ];
 
+/// The place of a width, a difference there, and half of its interval.
+type Point = (f64, f64, f64);
+
 /// Draws CIDEr of each row minus that of the baseline.
 ///
 /// # Errors
@@ -30,7 +33,7 @@ pub fn differences(path: &Path, plan: &Plan, records: &[Record]) -> Result<()> {
 }
 
 fn draw(path: &Path, plan: &Plan, records: &[Record]) -> Result<(), Box<dyn std::error::Error>> {
-    let rows: Vec<(&str, Vec<(f64, f64, f64)>)> = plan
+    let rows: Vec<(&str, Vec<Point>)> = plan
         .rows
         .iter()
         .filter(|row| row.name != plan.baseline)

@@ -7,7 +7,7 @@ use candle_nn::{Init, VarBuilder};
 use soli::graph::kernels::cross_entropy::cross_entropy;
 use soli::graph::kernels::dropout::dropout;
 use soli::layout::HEAD_CHANNELS;
-use soli::vocab::{END, START};
+use soli::vocab::{END, SPECIAL_TOKENS, START};
 
 use super::plan::Settings;
 
@@ -136,9 +136,9 @@ impl Network {
         for _ in 0..self.settings.max_words {
             let input = Tensor::from_slice(&tokens, pictures, &Device::Cpu)?;
             let read = self.step(&self.words.index_select(&input, 0)?, &mut states)?;
-            // The start and unknown words are not said.
+            // Nothing but words is said.
             let logits = apply(&read, &self.output)?;
-            let first = START.max(soli::vocab::UNKNOWN) as usize + 1;
+            let first = SPECIAL_TOKENS.len();
             let words = logits.i((.., first..))?.argmax(1)?.to_vec1::<u32>()?;
             let ends = logits.i((.., END as usize))?.to_vec1::<f32>()?;
             let best = logits.i((.., first..))?.max(1)?.to_vec1::<f32>()?;
