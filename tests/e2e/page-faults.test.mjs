@@ -29,7 +29,7 @@ const CALLS = {
   'Worker.prototype.postMessage': ['throws', 'hangs'],
 };
 
-/** Runs in the page before its own code. Waiting is thirty times as quick while something is broken. */
+/** Runs in the page before its own code. Waiting is twelve times as quick while something is broken. */
 function breakOne([name, how]) {
   const globals = globalThis;
   if (name) globals.faults.set(name, how);
@@ -39,7 +39,7 @@ function breakOne([name, how]) {
   };
   for (const timer of ['setTimeout', 'setInterval']) {
     const original = globals[timer];
-    globals[timer] = (act, pause, ...rest) => original(act, name && !globals.mended && pause >= 500 ? pause / 30 : pause, ...rest);
+    globals[timer] = (act, pause, ...rest) => original(act, name && !globals.mended && pause >= 500 ? pause / 12 : pause, ...rest);
   }
 }
 
