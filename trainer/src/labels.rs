@@ -21,14 +21,18 @@ pub fn words(label: &str) -> Option<Vec<&'static str>> {
     lines().find(|&(other, _)| other == label).map(|(_, words)| words.split(' ').collect())
 }
 
+/// What a label's thing can be called: its words, or its own name where the table lacks it.
+pub fn called(label: &str) -> Vec<String> {
+    match words(label) {
+        Some(words) => words.into_iter().map(str::to_owned).collect(),
+        None => vec![plain(label)],
+    }
+}
+
 /// Whether one of the words `said`, in lower case, is one of the label's words but for a plural. A label that the table
 /// lacks has its own name alone.
 pub fn names(label: &str, said: &[String]) -> bool {
-    let is_said = |word: &str| said.iter().any(|other| same(word, other));
-    match words(label) {
-        Some(words) => words.into_iter().any(is_said),
-        None => is_said(&plain(label)),
-    }
+    called(label).iter().any(|word| said.iter().any(|other| same(word, other)))
 }
 
 fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use soli::config::ModelConfig;
-use soli::layout::{BATCH_NORM_EPSILON, Linear, Network};
+use soli::config::{EncoderConfig, ModelConfig};
+use soli::graph::Trunk;
+use soli::layout::{BATCH_NORM_EPSILON, Form, Linear, Network};
+
+use crate::parameters::Parameters;
 
 /// Why a file with a pretrained trunk cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +98,28 @@ pub fn load(path: &Path, config: &ModelConfig) -> Result<HashMap<String, Tensor>
         take("_conv_head", "_bn1", head)?;
     }
     Ok(ours)
+}
+
+/// Side in pixels of the pictures that the trunk was trained on.
+pub const SIDE: usize = 224;
+
+/// EfficientNet-Lite0 with its own head as it was pretrained, and what its input has to be like.
+///
+/// # Errors
+/// As [`load`].
+pub fn encoder(path: &Path) -> Result<(Trunk, EncoderConfig), BackboneError> {
+    let mut encoder = EncoderConfig::new(SIDE);
+    encoder.head = true;
+    // Of the network only the encoder is made.
+    let decoder = r#"{"layers": 1, "width": 8, "heads": 1, "ffn_width": 8, "max_tokens": 4}"#;
+    let decoder = serde_json::from_str(decoder).expect("the text is right");
+    let model = ModelConfig { encoder: encoder.clone(), decoder, concepts: None };
+    let tensors = load(path, &model)?;
+    let unreadable = |source| BackboneError::Unreadable { path: path.to_owned(), source };
+    let parameters = Parameters::new(0);
+    let trunk = Trunk::new(&parameters.builder(), &encoder, Form::Training).map_err(unreadable)?;
+    parameters.load(&tensors).map_err(unreadable)?;
+    Ok((trunk, encoder))
 }
 
 /// The BatchNorm that does nothing but add `bias` (channels): what a folded convolution carries when it is trained

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
 use soli::captioner::{CaptionOptions, Captioner};
@@ -86,10 +87,14 @@ fn data_set(folder: &Path) -> Vec<String> {
 }
 
 fn train(folder: &Path, run: &str, arguments: &[&str]) -> Output {
+    command(folder, run, arguments).output().unwrap()
+}
+
+fn command(folder: &Path, run: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_soli"));
     command.current_dir(folder).args(["train", "--config", &format!("{run}.toml"), "--data", "data"]);
     command.args(["--pretrained", "none", "--run", run]).args(arguments);
-    command.output().unwrap()
+    command
 }
 
 fn well(output: &Output) -> String {
@@ -143,11 +148,39 @@ fn labels_teach_the_concept_head_and_leave_the_rest() {
         }
     }
 
-    // Started again, nothing is left to do; and what is kept of another trunk or of other pictures is not used.
-    assert!(
-        well(&train(folder, "kept", &["--weights", "first/soli.safetensors", "--labels", "data"]))
-            .contains("finished earlier")
-    );
+    // Started again, nothing is left to do.
+    let arguments = ["--weights", "first/soli.safetensors", "--labels", "data"];
+    assert!(well(&train(folder, "kept", &arguments)).contains("finished earlier"));
+
+    // Killed when one of two views is kept, it goes on to the same numbers.
+    fs::copy(folder.join("kept.toml"), folder.join("killed.toml")).unwrap();
+    let mut child = command(folder, "killed", &arguments).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while fs::read_dir(folder.join("killed/concepts/kept")).map_or(0, Iterator::count) < 2 {
+        assert!(started.elapsed() < Duration::from_secs(120), "nothing is kept");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    well(&train(folder, "killed", &arguments));
+    let tensors = |run: &str| Weights::from_bytes(&read(run)).unwrap().tensors;
+    assert!(tensors("killed") == tensors("kept"), "other numbers");
+
+    // Measured are those that were not learned from.
+    let held_out = names.iter().filter(|name| labelled::is_held_out(name)).count();
+    let mut eval = Command::new(env!("CARGO_BIN_EXE_soli"));
+    eval.current_dir(folder).args([
+        "eval",
+        "--labels",
+        "data",
+        "--json",
+        "--weights",
+        "new/soli.safetensors",
+    ]);
+    let output = eval.output().unwrap();
+    well(&output);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&found["images"], &found["with_own_word"]), (&held_out.into(), &held_out.into()));
+    assert_eq!(found["own_in_12_words"], 1.0, "{found}");
 }
 
 #[test]

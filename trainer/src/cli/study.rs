@@ -18,6 +18,7 @@ use crate::checkpoint;
 use crate::config::Recipe;
 use crate::data::batches::{tokenise, unlabelled};
 use crate::data::{Dataset, Report, Split, tokens};
+use crate::kept_tensor::hex;
 use crate::parameters::Parameters;
 use crate::pretrained;
 use crate::stages::{self, Inputs};
@@ -261,8 +262,4 @@ fn run_stages(
 pub(super) fn run_name(row: &str, seed: u64) -> String {
     let words = row.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     format!("{}-{seed}", words.collect::<Vec<_>>().join("-"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

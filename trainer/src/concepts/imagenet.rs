@@ -6,17 +6,13 @@
 use std::path::Path;
 
 use candle_core::{D, Device, Tensor};
-use soli::config::ModelConfig;
+use soli::config::EncoderConfig;
 use soli::graph::Trunk;
-use soli::layout::{Form, HEAD_CHANNELS};
+use soli::layout::HEAD_CHANNELS;
 use soli::vocab::Vocabulary;
 
 use super::Targets;
-use crate::parameters::Parameters;
 use crate::pretrained::{self, BackboneError};
-
-/// Side in pixels of the pictures that it was trained on.
-pub const SIDE: usize = 224;
 
 /// The names of the classes in the order of their numbers, as torchvision has them, in lower case.
 const CLASSES: &str = include_str!("imagenet-1k.txt");
@@ -29,7 +25,7 @@ pub struct ImageNet {
     /// Of each class, the places of its words among the concepts, and how surely people say them.
     places: Vec<Vec<(u32, f32)>>,
     concepts: usize,
-    model: ModelConfig,
+    encoder: EncoderConfig,
 }
 
 impl ImageNet {
@@ -38,12 +34,8 @@ impl ImageNet {
     /// # Errors
     /// If the file is absent, unreadable or has no such classifier.
     pub fn load(path: &Path, targets: &Targets, vocabulary: &Vocabulary) -> Result<Self, BackboneError> {
-        let model = Self::model();
+        let (trunk, encoder) = pretrained::encoder(path)?;
         let unreadable = |source| BackboneError::Unreadable { path: path.to_owned(), source };
-        let tensors = pretrained::load(path, &model)?;
-        let parameters = Parameters::new(0);
-        let trunk = Trunk::new(&parameters.builder(), &model.encoder, Form::Training).map_err(unreadable)?;
-        parameters.load(&tensors).map_err(unreadable)?;
         let file = candle_core::safetensors::load(path, &Device::Cpu).map_err(unreadable)?;
         let get = |name: &str, shape: &[usize]| match file.get(name) {
             Some(tensor) if tensor.dims() == shape => Ok(tensor.clone()),
@@ -61,24 +53,15 @@ impl ImageNet {
         let weight = get("_fc.weight", &[places.len(), HEAD_CHANNELS])?;
         let weight = weight.t().and_then(|weight| weight.contiguous()).map_err(unreadable)?;
         let bias = get("_fc.bias", &[places.len()])?;
-        Ok(Self { trunk, weight, bias, places, concepts: targets.count(), model })
-    }
-
-    /// The network whose input it takes.
-    fn model() -> ModelConfig {
-        let decoder = r#"{"layers": 1, "width": 8, "heads": 1, "ffn_width": 8, "max_tokens": 4}"#;
-        let mut encoder = soli::config::EncoderConfig::new(SIDE);
-        encoder.head = true;
-        let decoder = serde_json::from_str(decoder).expect("the text is right");
-        ModelConfig { encoder, decoder, concepts: None }
+        Ok(Self { trunk, weight, bias, places, concepts: targets.count(), encoder })
     }
 
     /// What its pictures have to be like.
-    pub fn encoder(&self) -> &soli::config::EncoderConfig {
-        &self.model.encoder
+    pub fn encoder(&self) -> &EncoderConfig {
+        &self.encoder
     }
 
-    /// Probabilities (pictures, classes) of normalised pixels (pictures, [`SIDE`], [`SIDE`], 3).
+    /// Probabilities (pictures, classes) of normalised pixels (pictures, side, side, 3).
     ///
     /// # Errors
     /// If the shape does not fit.

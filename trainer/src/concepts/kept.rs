@@ -1,7 +1,6 @@
 //! Views of pictures that are looked at once: on a trunk that stays as it is their pooled features do not change, and a
 //! classifier can go over them a hundred times in the time that the trunk needs for one pass.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,11 +9,10 @@ use sha2::{Digest, Sha256};
 use soli::graph::Model;
 use soli::layout::HEAD_CHANNELS;
 
-use super::{Taught, taught::Teachers};
-use crate::checkpoint::write_whole;
 use crate::data::Report;
 use crate::data::batches::{Plan, TokenExample};
-use crate::optimiser::{is_classifier, is_trunk};
+use crate::kept_tensor::{fetch, hex, make_folder, store};
+use crate::optimiser::is_trunk;
 use crate::parameters::Parameters;
 use crate::progress::TrainingBar;
 
@@ -43,7 +41,7 @@ impl Kept {
         report: &mut Report,
     ) -> Result<Self> {
         let head = model.concepts.as_ref().context("the network has no concept head")?;
-        make(folder)?;
+        make_folder(folder)?;
         let key = key(examples, plan, parameters, is_trunk, "")?;
         let (mut views, mut read) = (Vec::with_capacity(count), vec![true; examples.len()]);
         let all: Vec<usize> = (0..examples.len()).collect();
@@ -52,7 +50,7 @@ impl Kept {
         for view in 0..count {
             let path = folder.join(format!("{key}-{view}.safetensors"));
             let shape = [examples.len(), HEAD_CHANNELS];
-            if let Some(kept) = fetch(&path, "pooled").filter(|kept| kept.dims() == shape) {
+            if let Some(kept) = fetch(&path, shape) {
                 // A picture that could not be read has no number.
                 let kept = kept.to_vec2::<f32>()?;
                 read.iter_mut().zip(&kept).for_each(|(read, row)| *read &= row[0].is_finite());
@@ -75,7 +73,7 @@ impl Kept {
                 bar.step(batch.indices.len(), f32::NAN);
             }
             let pooled = Tensor::from_slice(&values, (examples.len(), HEAD_CHANNELS), &Device::Cpu)?;
-            store(&path, "pooled", pooled)?;
+            store(&path, pooled)?;
             let rows = values.chunks_exact(HEAD_CHANNELS);
             read.iter_mut().zip(rows).for_each(|(read, row)| *read &= row[0].is_finite());
             views.push(values);
@@ -107,32 +105,8 @@ impl Kept {
     }
 }
 
-/// What is taught of the pictures; what `folder` holds is not asked for again.
-///
-/// # Errors
-/// As [`Teachers::teach`], or if the folder cannot be written.
-pub fn taught(
-    teachers: &Teachers,
-    examples: &[TokenExample],
-    plan: &Plan,
-    parameters: &Parameters,
-    folder: &Path,
-    report: &mut Report,
-) -> Result<Taught> {
-    make(folder)?;
-    let asked = |name: &str| is_trunk(name) || is_classifier(name);
-    let rest = format!("{:?} {:?}", teachers.lessons, teachers.vocabulary.words());
-    let path = folder.join(format!("taught-{}.safetensors", key(examples, plan, parameters, asked, &rest)?));
-    if let Some(kept) = fetch(&path, "taught").filter(|kept| kept.dim(0).is_ok_and(|n| n == examples.len())) {
-        return Ok(Taught::of_tensor(&kept)?);
-    }
-    let taught = teachers.teach(examples, plan, report)?;
-    store(&path, "taught", taught.to_tensor()?)?;
-    Ok(taught)
-}
-
 /// What kept files are named after: they are of use only to the same pictures, views and numbers.
-fn key(
+pub(super) fn key(
     examples: &[TokenExample],
     plan: &Plan,
     parameters: &Parameters,
@@ -149,19 +123,5 @@ fn key(
         let values = var.flatten_all()?.to_vec1::<f32>()?;
         hash.update(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
     }
-    Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn make(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
-}
-
-fn store(path: &Path, name: &str, tensor: Tensor) -> Result<()> {
-    let tensors = HashMap::from([(name.to_owned(), tensor)]);
-    let bytes = safetensors::serialize(&tensors, None)?;
-    write_whole(path, &bytes).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn fetch(path: &Path, name: &str) -> Option<Tensor> {
-    candle_core::safetensors::load(path, &Device::Cpu).ok()?.remove(name)
+    Ok(hex(&hash.finalize()[..8]))
 }

@@ -4,7 +4,7 @@
 mod choose;
 pub mod folds;
 pub mod imagenet;
-pub mod kept;
+mod kept;
 mod simulate;
 mod targets;
 mod taught;

@@ -52,9 +52,7 @@ impl Targets {
     /// The concepts that a label's words are, by place, and how surely people say them: the most specific one first, and the others,
     /// its parents and what it may be called too, half as surely. A label of which nothing is known has its own name.
     pub fn of_label(&self, label: &str, vocabulary: &Vocabulary) -> Vec<(u32, f32)> {
-        let own = label.to_lowercase();
-        let words = labels::words(label).unwrap_or_else(|| vec![own.trim()]);
-        let tokens = vocabulary.encode(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let tokens = vocabulary.encode(&labels::called(label));
         let known = tokens.iter().filter(|&&token| token != UNKNOWN);
         let places = known.filter_map(|token| self.places.get(token)).copied();
         places.enumerate().map(|(rank, place)| (place, if rank == 0 { 1.0 } else { RELATED })).collect()

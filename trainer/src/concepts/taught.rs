@@ -4,14 +4,20 @@
 //! nothing of the rest: there the head keeps to what it said itself of the sharp picture before it learned (as in learning
 //! without forgetting, Li and Hoiem 2016, arXiv 1606.09282). What the pretrained classifier sees is taught of both.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use candle_core::{Device, Tensor};
 use soli::graph::Model;
 use soli::vocab::Vocabulary;
 
+use super::kept::key;
 use super::{ImageNet, Targets};
 use crate::data::Report;
 use crate::data::batches::{Batch, Plan, TokenExample};
+use crate::kept_tensor::{fetch, make_folder, store};
+use crate::optimiser::{is_classifier, is_trunk};
+use crate::parameters::Parameters;
 use crate::progress::TrainingBar;
 
 /// What the classifier says below this probability is not taught of captioned pictures: it must name one of its classes in
@@ -48,6 +54,31 @@ pub struct Taught {
 }
 
 impl Teachers<'_> {
+    /// As [`Teachers::teach`], but what `folder` holds is not asked for again. `parameters` are those of the model.
+    ///
+    /// # Errors
+    /// As [`Teachers::teach`], or if the folder cannot be written.
+    pub fn teach_once(
+        &self,
+        examples: &[TokenExample],
+        plan: &Plan,
+        parameters: &Parameters,
+        folder: &Path,
+        report: &mut Report,
+    ) -> Result<Taught> {
+        make_folder(folder)?;
+        let asked = |name: &str| is_trunk(name) || is_classifier(name);
+        let rest = format!("{:?} {:?}", self.lessons, self.vocabulary.words());
+        let key = key(examples, plan, parameters, asked, &rest)?;
+        let path = folder.join(format!("taught-{key}.safetensors"));
+        if let Some(kept) = fetch(&path, [examples.len(), self.targets.count()]) {
+            return Ok(Taught { rows: kept.to_vec2()? });
+        }
+        let taught = self.teach(examples, plan, report)?;
+        store(&path, taught.tensor(&(0..examples.len()).collect::<Vec<_>>())?)?;
+        Ok(taught)
+    }
+
     /// Looks at all pictures as they are. Those without captions have a label in the place of their only caption. Pictures that
     /// cannot be read are named in the report, and are taught what is known without looking.
     ///
@@ -148,22 +179,6 @@ impl Taught {
         let concepts = self.rows.first().map_or(0, Vec::len);
         let values: Vec<f32> = indices.iter().flat_map(|&i| &self.rows[i]).copied().collect();
         Tensor::from_vec(values, (indices.len(), concepts), &Device::Cpu)
-    }
-
-    /// All of them, as a tensor (pictures, concepts).
-    ///
-    /// # Errors
-    /// If the tensor cannot be made.
-    pub fn to_tensor(&self) -> candle_core::Result<Tensor> {
-        self.tensor(&(0..self.rows.len()).collect::<Vec<_>>())
-    }
-
-    /// The inverse of [`Taught::to_tensor`].
-    ///
-    /// # Errors
-    /// If the tensor is no matrix of `f32`.
-    pub fn of_tensor(tensor: &Tensor) -> candle_core::Result<Self> {
-        Ok(Self { rows: tensor.to_vec2()? })
     }
 }
 

@@ -35,11 +35,11 @@ pub fn measure(told: &[Told], known: &[&str]) -> Named {
     let mut counts = [0usize; 4];
     for Told { label, caption, words } in told {
         let some = |most: usize| &words[..words.len().min(most)];
-        let own = labels::words(label).and_then(|words| words.into_iter().find(|word| known.contains(word)));
+        let own = labels::called(label).into_iter().find(|word| known.contains(&word.as_str()));
         let said = [
             labels::names(label, &tokens::words(caption)),
             labels::names(label, some(5)),
-            own.is_some_and(|own| some(WORDS).iter().any(|word| same(word, own))),
+            own.as_ref().is_some_and(|own| some(WORDS).iter().any(|word| same(word, own))),
             own.is_some(),
         ];
         counts.iter_mut().zip(said).for_each(|(count, said)| *count += usize::from(said));

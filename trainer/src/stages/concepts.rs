@@ -17,7 +17,7 @@ use soli::graph::kernels::dropout::dropout;
 use super::Context;
 use super::captions::next_batch;
 use super::training::{Objective, Outcome, Step};
-use crate::concepts::{self, Folds, ImageNet, Kept, Lessons, Targets, Taught, Teachers, fold_of, kept};
+use crate::concepts::{self, Folds, ImageNet, Kept, Lessons, Targets, Taught, Teachers, fold_of};
 use crate::config::{Check, Schedule};
 use crate::data::Report;
 use crate::data::batches::{Batch, Plan, TokenExample};
@@ -162,7 +162,7 @@ pub fn objective<'a>(
         lessons: Lessons { classifier: stage.classifier, labels: stage.labels() },
     };
     let folder = folder.join("kept");
-    let taught = kept::taught(&teachers, &examples, &plain, context.parameters, &folder, report)?;
+    let taught = teachers.teach_once(&examples, &plain, context.parameters, &folder, report)?;
     let seen = match stage.kept_views {
         None => Seen::New(None),
         Some(views) => {

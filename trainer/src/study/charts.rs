@@ -19,7 +19,8 @@ struct Line {
     dashed: bool,
 }
 
-const COLOURS: [RGBColor; 8] = [
+/// Lines in the order of their rows.
+pub(super) const COLOURS: [RGBColor; 8] = [
     RGBColor(110, 110, 110),
     RGBColor(31, 119, 180),
     RGBColor(148, 103, 189),

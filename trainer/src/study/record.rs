@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::write_whole;
@@ -76,12 +77,7 @@ impl Record {
     /// # Errors
     /// If the file cannot be read or is no record.
     pub fn load(path: &Path) -> Result<Option<Self>> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("the record {}", path.display())).map(Some)
+        read(path)
     }
 
     /// Writes the record.
@@ -89,7 +85,21 @@ impl Record {
     /// # Errors
     /// If the file system refuses.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        write_whole(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+        write(self, path)
     }
+}
+
+/// Reads a record of any study.
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("the record {}", path.display())).map(Some)
+}
+
+/// Writes a record of any study.
+pub(super) fn write(record: &impl Serialize, path: &Path) -> Result<()> {
+    let text = serde_json::to_string_pretty(record)? + "\n";
+    write_whole(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -9,17 +9,7 @@ use super::features::Condition;
 use super::plan::Plan;
 use super::record::Record;
 use super::report::difference;
-
-const COLOURS: [RGBColor; 8] = [
-    RGBColor(110, 110, 110),
-    RGBColor(148, 103, 189),
-    RGBColor(255, 127, 14),
-    RGBColor(44, 160, 44),
-    RGBColor(214, 39, 40),
-    RGBColor(140, 86, 75),
-    RGBColor(23, 190, 207),
-    RGBColor(31, 119, 180),
-];
+use crate::study::charts::COLOURS;
 
 /// The place of a width, a difference there, and half of its interval.
 type Point = (f64, f64, f64);

@@ -7,15 +7,14 @@ use anyhow::{Context as _, Result, ensure};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use soli::config::{EncoderConfig, ModelConfig};
+use soli::config::EncoderConfig;
 use soli::graph::Trunk;
 use soli::image::to_input;
-use soli::layout::{Form, HEAD_CHANNELS};
+use soli::layout::HEAD_CHANNELS;
 
-use crate::checkpoint::write_whole;
 use crate::data::degrade::VERSIONS;
 use crate::data::{Example, decode};
-use crate::parameters::Parameters;
+use crate::kept_tensor::{fetch, hex, make_folder, store};
 use crate::pretrained;
 use crate::progress::TrainingBar;
 
@@ -64,20 +63,13 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// EfficientNet-Lite0 with its own head as it was pretrained, for squares of 224 pixels.
+    /// Reads it.
     ///
     /// # Errors
     /// If there is no such file.
     pub fn load(path: &Path) -> Result<Self> {
-        let mut config = EncoderConfig::new(224);
-        config.head = true;
-        let decoder = r#"{"layers": 1, "width": 8, "heads": 1, "ffn_width": 8, "max_tokens": 4}"#;
-        let model =
-            ModelConfig { encoder: config.clone(), decoder: serde_json::from_str(decoder)?, concepts: None };
-        let parameters = Parameters::new(0);
-        let trunk = Trunk::new(&parameters.builder(), &config, Form::Training)?;
-        parameters.load(&pretrained::load(path, &model)?)?;
-        let sha256 = Sha256::digest(std::fs::read(path)?).iter().map(|byte| format!("{byte:02x}")).collect();
+        let (trunk, config) = pretrained::encoder(path)?;
+        let sha256 = hex(&Sha256::digest(std::fs::read(path)?));
         Ok(Self { trunk, config, sha256 })
     }
 }
@@ -98,27 +90,23 @@ impl Seen {
         conditions: &[Condition],
         folder: &Path,
     ) -> Result<Self> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        make_folder(folder)?;
         let mut hash = Sha256::new();
         hash.update(&encoder.sha256);
         examples.iter().for_each(|example| hash.update(format!("{}\0", example.name)));
-        let key: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        let shape = (examples.len(), HEAD_CHANNELS);
+        let key = hex(&hash.finalize()[..8]);
+        let shape = [examples.len(), HEAD_CHANNELS];
         let steps = examples.len().div_ceil(AT_ONCE);
         let bar = TrainingBar::new(conditions.len() * steps, 0);
         let mut by_condition = HashMap::new();
         for &condition in conditions {
             let file = folder.join(format!("{key}-{}.safetensors", condition.name().replace(' ', "")));
-            let kept = candle_core::safetensors::load(&file, &Device::Cpu).ok();
-            if let Some(kept) =
-                kept.and_then(|mut kept| kept.remove("pooled")).filter(|k| k.dims() == [shape.0, shape.1])
-            {
+            if let Some(kept) = fetch(&file, shape) {
                 by_condition.insert(condition, kept.flatten_all()?.to_vec1()?);
                 (0..steps).for_each(|_| bar.step(0, f32::NAN));
                 continue;
             }
-            let mut values = Vec::with_capacity(shape.0 * shape.1);
+            let mut values = Vec::with_capacity(shape[0] * shape[1]);
             for some in examples.chunks(AT_ONCE) {
                 let inputs: Vec<Vec<f32>> = some
                     .par_iter()
@@ -130,9 +118,7 @@ impl Seen {
                 values.extend(features.flatten(1, 2)?.mean(1)?.flatten_all()?.to_vec1::<f32>()?);
                 bar.step(some.len(), f32::NAN);
             }
-            let tensors = HashMap::from([("pooled", Tensor::from_slice(&values, shape, &Device::Cpu)?)]);
-            write_whole(&file, &safetensors::serialize(&tensors, None)?)
-                .with_context(|| format!("cannot write {}", file.display()))?;
+            store(&file, Tensor::from_slice(&values, (shape[0], shape[1]), &Device::Cpu)?)?;
             by_condition.insert(condition, values);
         }
         bar.finish();

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Row, Settings};
-use crate::checkpoint::write_whole;
+use crate::study::record;
 
 /// A run and its scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,12 +60,7 @@ impl Record {
     /// # Errors
     /// If the file cannot be read or is no record.
     pub fn load(path: &Path) -> Result<Option<Self>> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("the record {}", path.display())).map(Some)
+        record::read(path)
     }
 
     /// Writes the record.
@@ -73,7 +68,6 @@ impl Record {
     /// # Errors
     /// If the file system refuses.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        write_whole(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+        record::write(self, path)
     }
 }

@@ -180,3 +180,44 @@ fn distances(text: &mut String, plan: &Plan, records: &[Record], widths: &[Strin
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Distances;
+    use super::*;
+
+    #[test]
+    fn differences_are_those_of_seeds_that_both_rows_have() {
+        let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/study-paper.toml");
+        let plan = Plan::load(plan.as_ref()).unwrap();
+        let record = |name: &str, seed: u64, cider: f64| {
+            let row = plan.rows.iter().find(|row| row.name == name).unwrap().clone();
+            let scored = Scored { cider, bleu4: 0.2, rouge_l: 0.4, character_bleu4: 0.5 };
+            let distances = BTreeMap::from([("25 px".to_owned(), Distances { same: 0.5, different: 2.0 })]);
+            Record {
+                row,
+                network: plan.network,
+                seed,
+                seconds: 60.0,
+                revision: None,
+                pictures: 10,
+                scores: BTreeMap::from([("25 px".to_owned(), scored)]),
+                before: distances.clone(),
+                after: distances,
+            }
+        };
+        let mut records: Vec<Record> = [0.30, 0.35, 0.40]
+            .iter()
+            .zip([0.311, 0.360, 0.409])
+            .zip(1..)
+            .flat_map(|((&aug, joint), seed)| [record("aug", seed, aug), record("joint", seed, joint)])
+            .collect();
+        // A seed without its pair says nothing.
+        records.push(record("joint", 9, 0.9));
+        let text = markdown(&plan, &records, "study-paper", "soli study");
+        // 1.1, 1.0 and 0.9: mean 1.0, and 4.303 * 0.1 / sqrt(3).
+        assert!(text.contains("| joint |  |  |  | +1.0 ± 0.2 |"), "{text}");
+        assert!(!text.contains("| two-stage |  |"), "a row without runs is left out");
+        assert!(text.contains("0.50 / 2.00"));
+    }
+}
