@@ -14,7 +14,7 @@ use crate::{paths, ui};
 /// The tests of trainer/tests/fuzz that share the time.
 const TARGETS: u64 = 9;
 /// The sum of their shares of it.
-const SHARES: u64 = 22;
+const SHARES: u64 = 39;
 /// How many pictures that were accepted are compared with Chromium's.
 const SHOWN: u64 = 5000;
 /// Between which lines of docs/reliability.md the figures go.
@@ -52,12 +52,14 @@ pub fn run(args: &Args) -> Result<()> {
     };
     test().arg("--no-run").run()?;
     ui::line(format_args!("fuzz: {} minutes, seed {seed}", args.minutes));
+    let shown = paths::root().join("target").join("fuzzed-long");
     let rows = printed(
         test()
             .args(["--", "--nocapture", "--test-threads", "1"])
             .env("SOLI_FUZZ_SECONDS", seconds.to_string())
             .env("SOLI_FUZZ_SEED", seed.to_string())
             .env("SOLI_FUZZ_SHOWN", SHOWN.to_string())
+            .env("SOLI_FUZZ_FOLDER", &shown)
             // Readers warn of each damaged file there; what fails is printed among the rows.
             .quiet()
             .fix("a case that failed is named above with its file; SOLI_FUZZ_CASE and SOLI_FUZZ_SEED make it again"),
@@ -68,6 +70,7 @@ pub fn run(args: &Args) -> Result<()> {
     let compared = printed(
         Cmd::new("node")
             .arg(paths::e2e().join("fuzzed.mjs"))
+            .arg(&shown)
             .env("SOLI_CHROMIUM", tools.path(Tool::Chromium)?)
             .fix("the files above were taken with other pixels than Chromium's"),
         4,

@@ -11,8 +11,7 @@ mod targets;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, Once, PoisonError, mpsc};
-use std::thread::JoinHandle;
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use mutate::{Mutator, Seed};
@@ -52,10 +51,10 @@ fn count_panics() {
     });
 }
 
-/// How long to go on: the few cases of a test, a time, or one case.
+/// How long to go on: the few cases of a test, a time (or as many cases as are of use), or one case.
 enum Length {
     Cases(u64),
-    Time(Duration),
+    Time(Duration, u64),
     Only(u64),
 }
 
@@ -68,7 +67,7 @@ impl Length {
         Some(match std::env::var("SOLI_FUZZ_SECONDS") {
             Ok(seconds) => {
                 let share = Duration::from_secs(seconds.parse().expect("SOLI_FUZZ_SECONDS"));
-                Self::Time(share * target.shares)
+                Self::Time(share * target.shares, target.goal)
             }
             Err(_) => Self::Cases(target.cases),
         })
@@ -98,7 +97,7 @@ fn fuzz(make: fn() -> Target) {
     loop {
         match length {
             Length::Cases(cases) if number >= cases => break,
-            Length::Time(time) if started.elapsed() >= time => break,
+            Length::Time(time, goal) if started.elapsed() >= time || number >= goal => break,
             _ => {}
         }
         if failures.len() >= 5 {
@@ -166,8 +165,10 @@ fn fuzz(make: fn() -> Target) {
 }
 
 /// Where files lie that were taken, with our pixels beside them: tests/e2e/fuzzed.mjs shows them to Chromium.
+/// A long run has a folder of its own (`SOLI_FUZZ_FOLDER`), so that the tests can run beside it.
 fn show_folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("fuzzed")
+    let named = std::env::var_os("SOLI_FUZZ_FOLDER").map(PathBuf::from);
+    named.unwrap_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("fuzzed"))
 }
 
 /// Empties the folder, and says how many files are to be put into it.
@@ -194,30 +195,41 @@ fn show(target: &Target, number: u64, of: &Seed, bytes: &[u8]) {
     picture.save(show_folder().join(format!("{name}.{kind}.png"))).unwrap();
 }
 
+/// What runs, and since when.
+static RUNNING: Mutex<Option<(Instant, String)>> = Mutex::new(None);
+
 /// Ends the process, naming the case, if it is not dropped within a time that no small file is due, however busy the machine.
-struct Watchdog(Option<(mpsc::Sender<()>, JoinHandle<()>)>);
+///
+/// One thread watches all cases: one for each would wait for its turn on a busy machine, twice a case.
+struct Watchdog;
 
 impl Watchdog {
     const PATIENCE: Duration = Duration::from_secs(120);
 
     fn new(case: String) -> Self {
-        let (sender, receiver) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            if receiver.recv_timeout(Self::PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-                println!("{case} does not end");
-                std::process::abort();
-            }
+        static WATCH: Once = Once::new();
+        WATCH.call_once(|| {
+            std::thread::spawn(|| {
+                loop {
+                    std::thread::sleep(Duration::from_secs(1));
+                    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let Some((since, case)) = running.as_ref()
+                        && since.elapsed() > Self::PATIENCE
+                    {
+                        println!("{case} does not end");
+                        std::process::abort();
+                    }
+                }
+            });
         });
-        Self(Some((sender, thread)))
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), case));
+        Self
     }
 }
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        if let Some((sender, thread)) = self.0.take() {
-            drop(sender);
-            thread.join().expect("a watchdog does not panic");
-        }
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Target {
     pub cases: u64,
     /// How many times the least share of a long run's time it gets: `cargo xtask fuzz` knows their sum.
     pub shares: u32,
+    /// Cases after which a long run goes on to the next target, whatever time is left.
+    pub goal: u64,
     pub read: Reader,
     /// What can be compared with another program's: a picture, and whether a part of it is missing.
     pub show: Option<Shower>,
@@ -54,6 +56,10 @@ impl Target {
 
 type Reader = Box<dyn Fn(&Seed, &[u8]) -> Outcome>;
 type Shower = fn(&[u8]) -> Option<(RgbImage, bool)>;
+
+/// Cases of a long run of small texts, and of what comes from anywhere: pictures and weights.
+const TEXTS: u64 = 200_000;
+const FROM_ANYWHERE: u64 = 1_000_000;
 
 const MIB: usize = 1 << 20;
 /// Tables, and what messages, threads and the file system's calls take.
@@ -114,6 +120,7 @@ pub fn pictures() -> Target {
         words: &[],
         cases: 1500,
         shares: 3,
+        goal: FROM_ANYWHERE,
         read: Box::new(read),
         show: Some(show),
     }
@@ -160,7 +167,8 @@ pub fn weights() -> Target {
         seeds: seeds.collect(),
         words: &["\"I8\"", "\"F32\"", "\"data_offsets\"", "[]", "{}", "-1", "\\u0000", "null", ":", ","],
         cases: 150,
-        shares: 8,
+        shares: 24,
+        goal: FROM_ANYWHERE,
         read: Box::new(read),
         show: None,
     }
@@ -233,7 +241,16 @@ pub fn captions() -> Target {
         "\"", "\"\"", ",", "\n", "\r\n", "\t", "#", "train", "{", "}", "[", "]", ":", "\\", "\\ud800", "../",
         "null",
     ];
-    Target { name: "captions", seeds, words, cases: 2000, shares: 1, read: Box::new(read), show: None }
+    Target {
+        name: "captions",
+        seeds,
+        words,
+        cases: 2000,
+        shares: 1,
+        goal: TEXTS,
+        read: Box::new(read),
+        show: None,
+    }
 }
 
 /// The published recipes.
@@ -263,7 +280,16 @@ pub fn recipes() -> Target {
         "next",
         "1979-05-27T07:32:00Z",
     ];
-    Target { name: "recipes", seeds, words, cases: 2000, shares: 2, read: Box::new(read), show: None }
+    Target {
+        name: "recipes",
+        seeds,
+        words,
+        cases: 2000,
+        shares: 2,
+        goal: TEXTS,
+        read: Box::new(read),
+        show: None,
+    }
 }
 
 /// What the study and the fitting of kinds read: plans, records, a table of labels.
@@ -292,12 +318,23 @@ pub fn studies() -> Target {
         match of.name.as_str() {
             "record.json" => outcome(Record::load(&path), due),
             "labels.csv" => outcome(kinds::read(place.path()), due),
-            "study-paper.toml" => outcome(paper::Plan::load(&path), due),
+            "study-paper.toml" | "study-few.toml" | "study-domain.toml" => {
+                outcome(paper::Plan::load(&path), due)
+            }
             _ => outcome(Plan::load(&path), due),
         }
     };
     let words = &["\"", ",", "\n", "{", "}", "[", "]", "null", "=", "\\ud800", "1e999"];
-    Target { name: "studies", seeds, words, cases: 1000, shares: 1, read: Box::new(read), show: None }
+    Target {
+        name: "studies",
+        seeds,
+        words,
+        cases: 1000,
+        shares: 1,
+        goal: TEXTS,
+        read: Box::new(read),
+        show: None,
+    }
 }
 
 /// A checkpoint of a running stage.
@@ -331,6 +368,7 @@ pub fn checkpoints() -> Target {
         words: &["\"F64\"", "\"F32\"", "[]", "-1", "null", "\"shape\"", "}", "{"],
         cases: 2000,
         shares: 2,
+        goal: TEXTS,
         read: Box::new(read),
         show: None,
     }
@@ -356,7 +394,16 @@ pub fn metrics() -> Target {
         Outcome::Accepted(SMALL + 1000 * bytes.len())
     };
     let words = &["\"", ",", "\n", "NaN", "inf", "-", "1e308", ",,,,", "\0"];
-    Target { name: "metrics", seeds, words, cases: 300, shares: 3, read: Box::new(read), show: None }
+    Target {
+        name: "metrics",
+        seeds,
+        words,
+        cases: 300,
+        shares: 3,
+        goal: TEXTS,
+        read: Box::new(read),
+        show: None,
+    }
 }
 
 fn options() -> StreamOptions {
@@ -410,7 +457,16 @@ pub fn rows() -> Target {
         outcome(result, 4 * SMALL + 1000 * bytes.len())
     };
     let words = &["\"", ",", "\n", "{", "}", "\"id\"", ":", "\\u0000", "null", "\0"];
-    Target { name: "rows", seeds, words, cases: 800, shares: 1, read: Box::new(read), show: None }
+    Target {
+        name: "rows",
+        seeds,
+        words,
+        cases: 800,
+        shares: 1,
+        goal: TEXTS,
+        read: Box::new(read),
+        show: None,
+    }
 }
 
 /// Lists and archives of pictures.
@@ -452,5 +508,14 @@ pub fn archives() -> Target {
     };
     let words =
         &["\"", "{", "}", ":", ",", "\n", "\"id\"", "\"file\"", "\"bytes\"", "\\u0000", "../", "=", "\0"];
-    Target { name: "archives", seeds, words, cases: 400, shares: 1, read: Box::new(read), show: None }
+    Target {
+        name: "archives",
+        seeds,
+        words,
+        cases: 400,
+        shares: 1,
+        goal: TEXTS,
+        read: Box::new(read),
+        show: None,
+    }
 }
