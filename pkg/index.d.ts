@@ -67,8 +67,8 @@ export interface CaptionOptions {
   /** Upper limit of the caption's length in tokens, its end included: at least 2. Default: what the weights allow. */
   maxTokens?: number;
   /**
-   * Whether people are "a person", "people", "a child", "children", whatever gender and age the network guesses: true when
-   * not given.
+   * Whether people are "a person" and "people", and where children are seen "a child" and "children", whatever gender and age the
+   * network guesses: true when not given.
    */
   neutral?: boolean;
   /** Whether each of the `words` says where the picture shows it, in `cells`: false when not given. */

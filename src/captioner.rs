@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use crate::confidence::{Certainty, Confidence, Signs, least_support, size, support};
+use crate::confidence::{Certainty, Confidence, Signs, least_support, pooled, size, support};
 use crate::config::ModelConfig;
 use crate::details::Details;
 use crate::error::Error;
@@ -10,7 +10,7 @@ use crate::image::{ImageError, Rgba, to_square};
 use crate::kind::Kind;
 use crate::likeliest::Likeliest;
 use crate::packed::{Network, Scratch};
-use crate::people::Neutral;
+use crate::people::{Neutral, Wording};
 use crate::search::{Hypothesis, SearchOptions, search_reworded};
 use crate::vocab::Vocabulary;
 use crate::weights::{Provenance, Weights, WeightsFile};
@@ -19,7 +19,7 @@ use crate::weights::{Provenance, Weights, WeightsFile};
 pub const MAX_BEAM: usize = 8;
 
 /// Highest confidence in what a drawing is said to show: people are agreed on photographs, and nothing else was measured.
-const MOST_OF_A_DRAWING: f32 = 0.49;
+pub const MOST_OF_A_DRAWING: f32 = 0.49;
 
 /// How to caption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub struct CaptionOptions {
     pub beam: usize,
     /// Longest caption in tokens, the end included; as long as the model can when `None`.
     pub max_tokens: Option<usize>,
-    /// Whether people are "a person", "people", "a child" and "children", whatever gender and age
-    /// the network guesses.
+    /// Whether people are "a person" and "people", and where children are seen "a child" and "children", whatever gender and
+    /// age the network guesses.
     pub neutral: bool,
     /// Whether numbers, colours and actions that the network is unsure of are left out.
     pub careful: bool,
@@ -204,6 +204,9 @@ impl Captioner {
             {
                 return self.name(kind, probability, sentence);
             }
+            let neutral = neutral
+                .map(|neutral| neutral.of_picture(self.concepts(), self.network.concept_logits(scratch)));
+            let neutral = neutral.as_ref();
             let saw = details
                 .map(|details| details.seen(self.concepts(), self.network.concept_logits(scratch), neutral));
             let reluctance = details.zip(saw.as_ref()).map(|(details, saw)| details.reluctance(saw));
@@ -222,10 +225,10 @@ impl Captioner {
                 seen.zip(neutral).map(|(words, neutral)| neutral.likeliest(words, self.concepts()));
             let likeliest = reworded.as_ref().or(seen);
             let drawn = kind.is_some_and(|(kind, _)| kind == Kind::Drawing);
-            let unfamiliarity = self
-                .confidence
-                .as_ref()
-                .map_or(0.0, |confidence| confidence.unfamiliarity(self.network.embeddings(scratch)));
+            let (unfamiliarity, foreign) = self.confidence.as_ref().map_or((0.0, 0.0), |confidence| {
+                let pooled = pooled(self.network.embeddings(scratch), self.config.decoder.width);
+                (confidence.unfamiliarity(&pooled), confidence.foreign(&pooled))
+            });
             let told = self.tell(&hypothesis, drawn, details.zip(saw.as_ref()), |tokens| Signs {
                 score: hypothesis.score(),
                 unfamiliarity,
@@ -235,6 +238,7 @@ impl Captioner {
                 least_support: likeliest.map_or(0.0, |words| least_support(tokens, self.concepts(), words)),
                 lead: hypothesis.lead,
                 length: tokens.len() as f32,
+                foreign,
             });
             let mut caption = self.describe(told, hypothesis.score(), kind.map(|(kind, _)| kind), likeliest);
             if cells && let (Some(said), Some(seen)) = (likeliest, seen) {
@@ -267,7 +271,7 @@ impl Captioner {
         let width = self.config.decoder.width;
         Ok(self.with_scratch(|scratch| {
             self.network.embed(&pixels, scratch);
-            crate::confidence::pooled(self.network.embeddings(scratch), width)
+            pooled(self.network.embeddings(scratch), width)
         }))
     }
 
@@ -284,7 +288,7 @@ impl Captioner {
         words: &mut [Word],
         said: &[u32],
         seen: &[u32],
-        neutral: Option<&Neutral>,
+        neutral: Option<&Wording>,
         scratch: &mut Scratch,
     ) {
         let shown = self.network.cells(seen, scratch);

@@ -54,6 +54,9 @@ pub struct Confidence {
     /// The same for captions of which only a beginning is told; as for the others where there are none.
     #[serde(default)]
     pub short: Option<Short>,
+    /// Tells pictures of the kind that descriptions were learned of from others; none if nothing was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
     /// Tells photographs from other pictures.
     #[serde(default)]
     pub kinds: Option<KindHead>,
@@ -99,26 +102,37 @@ pub struct Signs {
     pub lead: f32,
     /// How many tokens it has.
     pub length: f32,
+    /// How far the picture is of another kind than those that descriptions were learned of, -1 to 1.
+    pub foreign: f32,
+}
+
+/// A linear map from a picture's mean embedding to how foreign it is ([`Signs::foreign`]).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Domain {
+    /// One value a channel.
+    pub weights: Vec<f32>,
+    /// Added to all.
+    pub bias: f32,
 }
 
 /// How many [`Signs`] there are.
-pub const SIGNS: usize = 8;
+pub const SIGNS: usize = 9;
 
 /// Their names, in the order of [`Signs::values`].
 pub const SIGN_NAMES: [&str; SIGNS] =
-    ["score", "unfamiliarity", "support", "size", "least", "least support", "lead", "length"];
+    ["score", "unfamiliarity", "support", "size", "least", "least support", "lead", "length", "foreign"];
 
 impl Signs {
     /// All of them.
     pub fn values(&self) -> [f32; SIGNS] {
-        let Self { score, unfamiliarity, support, size, least, least_support, lead, length } = *self;
-        [score, unfamiliarity, support, size, least, least_support, lead, length]
+        let Self { score, unfamiliarity, support, size, least, least_support, lead, length, foreign } = *self;
+        [score, unfamiliarity, support, size, least, least_support, lead, length, foreign]
     }
 
     /// The other way round.
     pub fn of(values: [f32; SIGNS]) -> Self {
-        let [score, unfamiliarity, support, size, least, least_support, lead, length] = values;
-        Self { score, unfamiliarity, support, size, least, least_support, lead, length }
+        let [score, unfamiliarity, support, size, least, least_support, lead, length, foreign] = values;
+        Self { score, unfamiliarity, support, size, least, least_support, lead, length, foreign }
     }
 }
 
@@ -140,7 +154,7 @@ pub struct Short {
 impl Confidence {
     /// One without a classifier of kinds.
     pub fn of(mean: Vec<f32>, deviation: Vec<f32>, weights: [f32; SIGNS], bias: f32) -> Self {
-        Self { mean, deviation, weights: Signs::of(weights), bias, short: None, kinds: None }
+        Self { mean, deviation, weights: Signs::of(weights), bias, short: None, domain: None, kinds: None }
     }
 
     /// Checks the numbers for a network whose embeddings have `width` channels.
@@ -159,6 +173,13 @@ impl Confidence {
         all("mean", &self.mean)?;
         all("weights", &self.weights.values())?;
         all("bias", &[self.bias])?;
+        if let Some(domain) = &self.domain {
+            if domain.weights.len() != width {
+                return Err(ConfidenceError::Width { expected: width, found: domain.weights.len() });
+            }
+            all("weights of the domain", &domain.weights)?;
+            all("bias of the domain", &[domain.bias])?;
+        }
         if let Some(short) = &self.short {
             all("weights of short captions", &short.weights.values())?;
             all("bias of short captions", &[short.bias])?;
@@ -169,9 +190,18 @@ impl Confidence {
         self.kinds.as_ref().map_or(Ok(()), |kinds| Ok(kinds.validate()?))
     }
 
-    /// How strange a picture with these `embeddings` (latents * width values, the width last) is.
-    pub fn unfamiliarity(&self, embeddings: &[f32]) -> f32 {
-        unfamiliarity(&self.mean, &self.deviation, &pooled(embeddings, self.mean.len()))
+    /// How strange a picture with this mean embedding is.
+    pub fn unfamiliarity(&self, pooled: &[f32]) -> f32 {
+        unfamiliarity(&self.mean, &self.deviation, pooled)
+    }
+
+    /// How far a picture with this mean embedding is of another kind than those that descriptions were learned of, -1 to 1;
+    /// 0 if that cannot be told.
+    pub fn foreign(&self, pooled: &[f32]) -> f32 {
+        let of = |domain: &Domain| {
+            domain.weights.iter().zip(pooled).map(|(w, x)| w * x).sum::<f32>() + domain.bias
+        };
+        self.domain.as_ref().map_or(0.0, |domain| of(domain).clamp(-1.0, 1.0))
     }
 
     /// The probability, 0 to 1, that a caption is about right.
@@ -242,19 +272,28 @@ mod tests {
     use super::*;
 
     fn confidence() -> Confidence {
-        Confidence::of(vec![1.0, -1.0], vec![2.0, 1.0], [2.0, -1.0, 3.0, 0.5, 0.25, -2.0, 1.5, 0.1], 0.5)
+        Confidence::of(
+            vec![1.0, -1.0],
+            vec![2.0, 1.0],
+            [2.0, -1.0, 3.0, 0.5, 0.25, -2.0, 1.5, 0.1, -3.0],
+            0.5,
+        )
     }
 
     #[test]
     fn the_probability_is_the_logistic_of_all_signs() {
         // The mean embedding is (5, 1): two deviations off in both channels, so ln 4.
-        let unfamiliarity = confidence().unfamiliarity(&[4.0, 0.0, 6.0, 2.0]);
+        let mean = pooled(&[4.0, 0.0, 6.0, 2.0], 2);
+        let domain = Some(Domain { weights: vec![0.05, -0.25], bias: 0.2 });
+        let confidence = Confidence { domain, ..confidence() };
+        let (unfamiliarity, foreign) = (confidence.unfamiliarity(&mean), confidence.foreign(&mean));
+        assert!((foreign - 0.2).abs() < 1e-6 && confidence.foreign(&[50.0, 0.0]) == 1.0);
         let size = size(112, 300);
         let signs = Signs { score: -1.0, unfamiliarity, support: 0.2, size, ..Signs::default() };
-        let signs = Signs { least: -2.0, least_support: 0.1, lead: 0.4, length: 7.0, ..signs };
-        let p = confidence().probability(&signs);
+        let signs = Signs { least: -2.0, least_support: 0.1, lead: 0.4, length: 7.0, foreign, ..signs };
+        let p = confidence.probability(&signs);
         let first = -2.0 - 4f64.ln() + 0.6 - 0.5 * 2f64.ln() + 0.5;
-        let expected = 1.0 / (1.0 + f64::exp(-(first - 0.5 - 0.2 + 0.6 + 0.7)));
+        let expected = 1.0 / (1.0 + f64::exp(-(first - 0.5 - 0.2 + 0.6 + 0.7 - 0.6)));
         assert!((f64::from(p) - expected).abs() < 1e-6, "{p} {expected}");
         assert_eq!(Signs::of(signs.values()), signs);
     }
@@ -316,6 +355,8 @@ mod tests {
             (Box::new(|c: &mut Confidence| c.mean[1] = f32::NAN), "mean"),
             (Box::new(|c: &mut Confidence| c.bias = f32::INFINITY), "bias"),
             (Box::new(|c: &mut Confidence| c.weights.lead = f32::NAN), "weights"),
+            (Box::new(|c| c.domain = Some(Domain { weights: vec![0.0, 0.0], bias: f32::NAN })), "domain"),
+            (Box::new(|c| c.domain = Some(Domain { weights: vec![0.0], bias: 0.0 })), "1 channels"),
             (Box::new(|c| c.short = Some(Short { weights: Signs::default(), bias: f32::NAN })), "short"),
         ] {
             let mut bad = good.clone();

@@ -4,12 +4,13 @@
 //! apart either: trained on CIDEr it is sure of what it says. But the concept head is calibrated: of the colours that it gives
 //! less than [`DETAIL`] most are wrong, of those above most are right. So such words are left out while words
 //! are chosen, and where the whole caption is unsure it ends where what was seen ends: "a dog" for "a brown dog running on a
-//! beach". Numbers, which the head does not look for, are "some" where the decoder is unsure of them.
+//! beach". Numbers, which the head does not look for, are "some" where the decoder is unsure of them. And what was named is not named
+//! again: "a cat is looking at a cat" says no more than "a cat".
 
 use std::collections::HashSet;
 
 use crate::confidence::logistic;
-use crate::people::{Neutral, give};
+use crate::people::{Wording, give};
 use crate::vocab::{SPECIAL_TOKENS, UNKNOWN, Vocabulary};
 
 /// Colours and actions are said from this probability on. This and the other numbers were chosen on dev:
@@ -65,10 +66,11 @@ const NO_ACTIONS: &str = "wearing building clothing railing string swing spring 
     painting wing ring king frosting icing crossing opening lighting wedding during including being having parking living \
     dining surrounding opposing setting landing";
 
-/// Actions that need nothing after them.
-const COMPLETE: &str = "sitting sits standing stands running runs walking walks playing plays jumping jumps swimming swims \
-    sleeping sleeps lying laying lies resting smiling smiles dancing surfing skiing skateboarding snowboarding grazing waiting \
-    eating talking laughing kneeling crouching biking hiking fishing";
+/// Actions that need nothing after them. Those of things as much as of the living (sitting, standing, lying) say next to nothing
+/// without a place: "a cup of coffee sitting".
+const COMPLETE: &str = "running runs walking walks playing plays jumping jumps swimming swims \
+    sleeping sleeps resting smiling smiles dancing surfing skiing skateboarding snowboarding grazing waiting \
+    eating talking laughing biking hiking fishing";
 
 /// Begin with a vowel's letter but not with its sound.
 const AS_CONSONANTS: [&str; 4] = ["uni", "use", "euro", "one"];
@@ -84,6 +86,8 @@ pub struct Details {
     and: Option<u32>,
     a: Option<u32>,
     an: Option<u32>,
+    /// After these a thing may be named again.
+    another: Vec<u32>,
 }
 
 /// What a token is for in a sentence.
@@ -136,12 +140,13 @@ impl Details {
             and: token("and"),
             a: token("a"),
             an: token("an"),
+            another: ["another", "other", "more"].into_iter().filter_map(token).collect(),
         }
     }
 
     /// How probable the concept head finds each token of the vocabulary: `concepts` are the tokens that it looks for,
     /// `logits` what it found. A word that is said for others is as probable as any of them; `None` where it does not look.
-    pub fn seen(&self, concepts: &[u32], logits: &[f32], neutral: Option<&Neutral>) -> Vec<Option<f32>> {
+    pub fn seen(&self, concepts: &[u32], logits: &[f32], neutral: Option<&Wording>) -> Vec<Option<f32>> {
         let mut seen: Vec<Option<f32>> = vec![None; self.roles.len()];
         for (&token, &logit) in concepts.iter().zip(logits) {
             let said = neutral.map_or(token, |neutral| neutral.of(token));
@@ -167,8 +172,8 @@ impl Details {
         all
     }
 
-    /// Makes the numbers that are too improbable "some" in `row`, the log-probabilities of the token after `said`, and adds
-    /// `reluctance`.
+    /// Makes the numbers that are too improbable "some" in `row`, the log-probabilities of the token after `said`, adds
+    /// `reluctance`, and takes out the things that were named.
     pub fn leave_out(&self, said: &[u32], reluctance: &[f32], row: &mut [f32]) {
         let unsure = NUMBER.ln();
         if let Some(some) = self.some {
@@ -183,6 +188,14 @@ impl Details {
             return;
         }
         let mut lost = 0.0;
+        if !said.last().is_some_and(|last| self.another.contains(last)) {
+            for &token in said {
+                if matches!(self.roles[token as usize], Role::Closed { action: false, .. }) {
+                    lost += row[token as usize].exp();
+                    row[token as usize] = f32::NEG_INFINITY;
+                }
+            }
+        }
         for (x, reluctance) in row.iter_mut().zip(reluctance) {
             if *reluctance == f32::NEG_INFINITY {
                 lost += x.exp();
@@ -248,9 +261,9 @@ impl Details {
 mod tests {
     use super::*;
 
-    const WORDS: [&str; 16] = [
+    const WORDS: [&str; 17] = [
         "a", "an", "two", "three", "some", "dog", "airplane", "black", "brown", "running", "building", "and",
-        "runs", "holding", "beach", "on",
+        "runs", "holding", "beach", "on", "another",
     ];
 
     fn vocabulary() -> Vocabulary {
@@ -313,6 +326,25 @@ mod tests {
         let mut sure = row(&vocabulary, &[("two", 0.9)]);
         details.leave_out(&[], &none, &mut sure);
         assert!((sure[id("two")].exp() - 0.9).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_thing_is_named_once_but_for_another() {
+        let vocabulary = vocabulary();
+        let id = |word: &str| vocabulary.id(word);
+        let details = Details::new(&vocabulary);
+        let none = vec![0.0; vocabulary.len()];
+        let next = |said: &[&str]| {
+            let mut next = row(&vocabulary, &[("dog", 0.5), ("black", 0.2), ("running", 0.1)]);
+            let said: Vec<u32> = said.iter().map(|word| id(word)).collect();
+            details.leave_out(&said, &none, &mut next);
+            ["dog", "black", "running"].map(|word| next[id(word) as usize].exp())
+        };
+        let close = |a: [f32; 3], b: [f32; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-2);
+        assert!(close(next(&["a", "black", "running", "dog", "on", "a"]), [0.0, 0.4, 0.2]));
+        assert!(close(next(&["a", "dog", "and", "another"]), [0.5, 0.2, 0.1]));
+        // But for the little that the beach had.
+        assert!(close(next(&["a", "beach"]), [0.5, 0.2, 0.1]));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::confidence::{Confidence, Short, Signs};
+use crate::confidence::{Confidence, Domain, Short, Signs};
 use crate::config::{ConfigError, DecoderConfig, EncoderConfig};
 use crate::layout::{Kind, Start};
 use crate::vocab::VocabularyError;
@@ -90,6 +90,7 @@ fn small() -> Weights {
             deviation: vec![1.5; 16],
             weights: Signs { score: 1.0, unfamiliarity: -2.0, support: 1.5, ..Signs::default() },
             bias: 0.25,
+            domain: Some(Domain { weights: vec![0.25; 16], bias: -0.5 }),
             short: Some(Short { weights: Signs { lead: 0.5, ..Signs::default() }, bias: -1.0 }),
             kinds: None,
         }),

@@ -176,11 +176,12 @@ impl Export {
         if !report.is_clean() {
             eprintln!("{report}");
         }
-        examples.retain(|example| labelled::is_held_out(&example.name));
+        let (examples, train): (Vec<Example>, Vec<Example>) =
+            examples.into_iter().partition(|example| labelled::is_held_out(&example.name));
         let step = examples.len().div_ceil(LABELLED).max(1);
         let dev: Vec<Example> = examples.into_iter().step_by(step).collect();
         let name = "labelled photographs".to_owned();
-        Ok((!dev.is_empty()).then_some(Set { name, train: vec![], dev, test: vec![], labelled: true }))
+        Ok((!dev.is_empty()).then_some(Set { name, train, dev, test: vec![], labelled: true }))
     }
 }
 
