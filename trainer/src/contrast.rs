@@ -43,6 +43,44 @@ pub fn contrastive(a: &Tensor, b: &Tensor, others: &[u32], margin: f64) -> Resul
     Ok((loss, mean(&same.detach().sqrt()?)?, mean(&different)?))
 }
 
+/// For each row of `a` the nearest row of `b` that shows another picture: a hard negative. At least two pictures.
+///
+/// # Errors
+/// If the shapes differ.
+pub fn nearest_others(a: &Tensor, b: &Tensor) -> Result<Vec<u32>> {
+    let (a, b) = (a.detach().flatten_from(1)?, b.detach().flatten_from(1)?);
+    // |a - b|^2 without |a|^2, which is the same for all of a row.
+    let products = (a.matmul(&b.t()?.contiguous()?)? * -2.0)?;
+    let distances = products.broadcast_add(&b.sqr()?.sum(1)?.unsqueeze(0)?)?.to_vec2::<f32>()?;
+    let nearest = |(i, row): (usize, &Vec<f32>)| {
+        let others = row.iter().enumerate().filter(|(j, _)| *j != i);
+        others.min_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(j, _)| j as u32)
+    };
+    Ok(distances.iter().enumerate().map(nearest).collect())
+}
+
+/// VICReg (Bardes, Ponce and LeCun 2022, arXiv 2105.04906) with its weights of 25, 25 and 1: the two views of a picture lie
+/// together, every value varies from picture to picture, and no two values vary together. Divided by 25. `a` and `b` are
+/// (pictures, values), at least two pictures.
+///
+/// # Errors
+/// If the shapes differ.
+pub fn vicreg(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let invariance = (a - b)?.sqr()?.mean_all()?;
+    let spread = |x: &Tensor| -> Result<Tensor> {
+        let (pictures, values) = x.dims2()?;
+        let centred = x.broadcast_sub(&x.mean_keepdim(0)?)?;
+        let covariance = (centred.t()?.contiguous()?.matmul(&centred)? / (pictures - 1) as f64)?;
+        let variances = (centred.sqr()?.sum(0)? / (pictures - 1) as f64)?;
+        let short = (1.0 - (&variances + 1e-4)?.sqrt()?)?.relu()?.mean_all()?;
+        let together = (covariance.sqr()?.sum_all()? - variances.sqr()?.sum_all()?)?;
+        // The variances are averaged over the two views, the covariances added, as in the paper's code.
+        short + (together * (2.0 / (25.0 * values as f64)))?
+    };
+    let (a, b) = (spread(a)?, spread(b)?);
+    invariance + ((a + b)? * 0.5)?
+}
+
 /// Pulls the embeddings of degraded pictures to those of the sharp ones, which stay where they are: mean squared
 /// difference.
 ///

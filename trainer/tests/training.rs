@@ -606,7 +606,7 @@ fn every_published_recipe_can_be_used() {
         for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if name == "study-paper.toml" {
+            if ["study-paper.toml", "study-few.toml", "study-domain.toml"].contains(&name.as_str()) {
                 let plan =
                     soli_trainer::study::paper::Plan::load(&path).unwrap_or_else(|why| panic!("{why:#}"));
                 assert!(plan.rows.len() > 4 && plan.seeds.len() >= 5, "{name}");

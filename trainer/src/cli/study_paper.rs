@@ -1,13 +1,17 @@
 //! `soli study` on a plan of the paper's own regime (see [`crate::study::paper`]).
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use soli::vocab::Vocabulary;
 
 use super::study::{Study, run_name};
 use crate::checkpoint::write_whole;
 use crate::data::batches::tokenise;
-use crate::data::{Dataset, Split, tokens};
-use crate::study::paper::{Condition, Data, Encoder, Plan, Record, Row, Seen, differences, markdown, train};
+use crate::data::{Dataset, Example, Split, tokens};
+use crate::study::paper::{
+    Condition, Data, Encoder, Plan, Record, Row, Seen, Share, TestSet, differences, markdown, train,
+};
 
 impl Study {
     /// Trains and measures what has no record yet, and writes the document.
@@ -18,28 +22,38 @@ impl Study {
         if let Some(unknown) = self.row.iter().find(|name| !plan.rows.iter().any(|row| &row.name == *name)) {
             bail!("the study has no row `{unknown}`");
         }
-        let path = |row: &Row, seed: u64| self.out.join(format!("{}.json", run_name(&row.name, seed)));
+        let shares = plan.shares();
+        let path = |row: &Row, share: Share, seed: u64| {
+            let share = if shares.len() > 1 { format!(", {}", share.name()) } else { String::new() };
+            self.out.join(format!("{}.json", run_name(&format!("{}{share}", row.name), seed)))
+        };
         let wanted = |row: &&Row| self.row.is_empty() || self.row.contains(&row.name);
         // A seed of all rows before the next one: a study that is not finished says something.
-        let todo: Vec<(&Row, u64)> = plan
-            .seeds
+        let mut all: Vec<(&Row, Share, u64)> = Vec::new();
+        for &seed in &plan.seeds {
+            for &share in &shares {
+                all.extend(plan.rows.iter().map(|row| (row, share, seed)));
+            }
+        }
+        let todo: Vec<(&Row, Share, u64)> = all
             .iter()
-            .flat_map(|&seed| plan.rows.iter().filter(wanted).map(move |row| (row, seed)))
-            .filter(|(row, seed)| !self.report_only && !path(row, *seed).exists())
+            .copied()
+            .filter(|(row, ..)| wanted(row))
+            .filter(|(row, share, seed)| !self.report_only && !path(row, *share, *seed).exists())
             .collect();
         if !todo.is_empty() {
             let data = self.paper_data(&plan)?;
-            for (row, seed) in todo {
-                eprintln!("row {}, seed {seed}", row.name);
-                train(&data, row, plan.network, seed)?.save(&path(row, seed))?;
+            for (row, share, seed) in todo {
+                eprintln!("row {}, {} of the captions, seed {seed}", row.name, share.name());
+                train(&data, row, share, plan.network, seed)?.save(&path(row, share, seed))?;
             }
         }
         let mut records = Vec::new();
         let mut missing = Vec::new();
-        for (row, seed) in plan.rows.iter().flat_map(|row| plan.seeds.iter().map(move |&seed| (row, seed))) {
-            match Record::load(&path(row, seed))? {
+        for (row, share, seed) in all {
+            match Record::load(&path(row, share, seed))? {
                 Some(record) => records.push(record),
-                None => missing.push(format!("{}, seed {seed}", row.name)),
+                None => missing.push(format!("{}, {}, seed {seed}", row.name, share.name())),
             }
         }
         if records.is_empty() {
@@ -59,20 +73,25 @@ impl Study {
     }
 
     fn paper_data(&self, plan: &Plan) -> Result<Data> {
-        let open = |split| -> Result<Dataset> {
-            let [(data, _)] = self.sources.data.as_slice() else { bail!("a study is made on one --data") };
+        let limit = self.limit.unwrap_or(usize::MAX).max(2);
+        let open = |data: &Path, split| -> Result<Vec<Example>> {
             let mut dataset = Dataset::open(data, split)?;
-            dataset.examples.truncate(self.limit.unwrap_or(usize::MAX).max(2));
+            dataset.examples.truncate(limit);
             if !dataset.report.is_clean() {
                 eprintln!("{}", dataset.report);
             }
-            Ok(dataset)
+            Ok(dataset.examples)
         };
-        let examples = open(Split::Train)?.examples;
-        let test = open(self.split)?.examples;
+        let [(first, _), others @ ..] = self.sources.data.as_slice() else {
+            bail!("a study is made on --data")
+        };
+        if !plan.withhold && !others.is_empty() {
+            bail!("this study is made on one --data");
+        }
+        let examples = open(first, Split::Train)?;
         let words = tokens::build_vocabulary(examples.iter().flat_map(|e| &e.captions), plan.min_word_count);
         let vocabulary = Vocabulary::new(words)?;
-        let train = tokenise(examples, &vocabulary, 0, 1.0);
+        let captioned = tokenise(examples, &vocabulary, 0, 1.0);
         let path =
             self.sources.pretrained_path().context("the encoder of this study is pretrained: name it")?;
         let encoder = Encoder::load(&path)?;
@@ -80,16 +99,44 @@ impl Study {
         let conditions: Vec<Condition> =
             plan.px.iter().map(|&px| Condition::Width(px)).chain(versions.iter().copied()).collect();
         let folder = self.runs.join("features");
-        let pictures: Vec<_> = train.iter().map(|one| one.example.clone()).collect();
-        let look = |what: &str, pictures: &[_], conditions: &[Condition]| {
+        let look = |what: &str, pictures: &[Example], conditions: &[Condition]| {
             eprintln!("features of {} {what} pictures in {} conditions", pictures.len(), conditions.len());
             Seen::look(&encoder, pictures, conditions, &folder)
         };
+        let name = |data: &Path| data.file_name().unwrap_or(data.as_os_str()).to_string_lossy().into_owned();
+        let pictures: Vec<Example> = captioned.iter().map(|one| one.example.clone()).collect();
+        let mut train = look(&format!("training {}", name(first)), &pictures, &versions)?;
+        if plan.withhold {
+            for (data, _) in others {
+                let pictures = open(data, Split::Train)?;
+                train.append(look(&format!("training {}", name(data)), &pictures, &versions)?);
+            }
+            let mut pictures = self.sources.find_unlabelled()?;
+            pictures.truncate(limit);
+            train.append(look("uncaptioned", &pictures, &versions)?);
+        }
+        let spread = train.spread();
+        train.standardise(&spread);
+        let mut sets = Vec::new();
+        for (data, _) in &self.sources.data {
+            // Some sets have nothing but pictures to choose on.
+            let (split, pictures) = match open(data, self.split) {
+                Err(_) if !sets.is_empty() => (Split::Dev, open(data, Split::Dev)?),
+                pictures => (self.split, pictures?),
+            };
+            let name = format!("{} {split}", name(data));
+            let mut seen = look(&name, &pictures, &conditions)?;
+            seen.standardise(&spread);
+            sets.push(TestSet {
+                name,
+                seen,
+                references: pictures.into_iter().map(|one| one.captions).collect(),
+            });
+        }
         Ok(Data {
-            train: look("training", &pictures, &versions)?,
-            captions: train.into_iter().map(|one| one.captions).collect(),
-            test: look(&self.split.to_string(), &test, &conditions)?,
-            references: test.into_iter().map(|one| one.captions).collect(),
+            train,
+            captions: captioned.into_iter().map(|one| one.captions).collect(),
+            sets,
             conditions,
             vocabulary,
         })

@@ -75,6 +75,7 @@ impl Encoder {
 }
 
 /// Pooled features of a list of pictures under some conditions.
+#[derive(Default)]
 pub struct Seen {
     by_condition: HashMap<Condition, Vec<f32>>,
 }
@@ -125,6 +126,45 @@ impl Seen {
         Ok(Self { by_condition })
     }
 
+    /// Adds pictures that were looked at under the same conditions.
+    pub fn append(&mut self, other: Self) {
+        for (condition, values) in other.by_condition {
+            self.by_condition.entry(condition).or_default().extend(values);
+        }
+    }
+
+    /// Mean and standard deviation (above 0) of each feature over all pictures and conditions.
+    pub fn spread(&self) -> (Vec<f32>, Vec<f32>) {
+        let (mut sums, mut squares, mut count) = (vec![0f64; HEAD_CHANNELS], vec![0f64; HEAD_CHANNELS], 0f64);
+        for features in self.by_condition.values().flat_map(|values| values.chunks_exact(HEAD_CHANNELS)) {
+            count += 1.0;
+            for (i, &x) in features.iter().enumerate() {
+                sums[i] += f64::from(x);
+                squares[i] += f64::from(x) * f64::from(x);
+            }
+        }
+        let mean: Vec<f64> = sums.iter().map(|sum| sum / count.max(1.0)).collect();
+        let deviation =
+            squares.iter().zip(&mean).map(|(sum, m)| (sum / count.max(1.0) - m * m).max(1e-8).sqrt() as f32);
+        (mean.iter().map(|m| *m as f32).collect(), deviation.collect())
+    }
+
+    /// Makes every feature about as wide as any other: subtracts a mean, and divides by a standard deviation.
+    pub fn standardise(&mut self, (mean, deviation): &(Vec<f32>, Vec<f32>)) {
+        for values in self.by_condition.values_mut() {
+            for features in values.chunks_exact_mut(HEAD_CHANNELS) {
+                for ((x, m), d) in features.iter_mut().zip(mean).zip(deviation) {
+                    *x = (*x - m) / d;
+                }
+            }
+        }
+    }
+
+    /// How many pictures there are.
+    pub fn pictures(&self) -> usize {
+        self.by_condition.values().map(|values| values.len() / HEAD_CHANNELS).min().unwrap_or(0)
+    }
+
     /// Features (pictures, [`HEAD_CHANNELS`]) of pictures, each under its condition.
     ///
     /// # Errors
@@ -139,5 +179,32 @@ impl Seen {
             count += 1;
         }
         Ok(Tensor::from_vec(values, (count, HEAD_CHANNELS), &Device::Cpu)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_are_standardised_over_pictures_and_conditions() -> Result<()> {
+        let of = |value: f32| (0..2 * HEAD_CHANNELS).map(|i| value + (i / HEAD_CHANNELS) as f32).collect();
+        let mut seen = Seen::default();
+        seen.append(Seen {
+            by_condition: [(Condition::Version(0), of(0.0)), (Condition::Width(25), of(4.0))].into(),
+        });
+        assert_eq!(seen.pictures(), 2);
+        // 0, 1, 4 and 5.
+        let spread = seen.spread();
+        assert!((spread.0[7] - 2.5).abs() < 1e-6 && (spread.1[7] - 4.25f32.sqrt()).abs() < 1e-6);
+        seen.standardise(&spread);
+        let (mean, deviation) = seen.spread();
+        assert!(mean.iter().all(|m| m.abs() < 1e-6) && deviation.iter().all(|d| (d - 1.0).abs() < 1e-6));
+        let one = seen.of([(1, Condition::Width(25))])?.to_vec2::<f32>()?[0][3];
+        assert!((one - 2.5 / 4.25f32.sqrt()).abs() < 1e-6);
+        assert!(
+            seen.of([(2, Condition::Width(25))]).is_err() && seen.of([(0, Condition::Width(50))]).is_err()
+        );
+        Ok(())
     }
 }

@@ -5,9 +5,11 @@
 //! every row can have several seeds. The encoder is EfficientNet-Lite0 with ImageNet's weights (the paper's: a ResNet-50); the
 //! word embeddings are learned (the paper's: GloVe).
 
+mod agreement;
 mod chart;
 mod features;
 mod network;
+mod objective;
 mod plan;
 mod record;
 mod report;
@@ -17,7 +19,7 @@ mod statistics;
 pub use chart::differences;
 pub use features::{Condition, Encoder, Seen};
 pub use network::Network;
-pub use plan::{Plan, Row, Views};
+pub use plan::{Plan, Row, Share, Views};
 pub use record::Record;
 pub use report::markdown;
-pub use run::{Data, train};
+pub use run::{Data, TestSet, train};

@@ -69,6 +69,23 @@ impl Network {
         apply(pooled, &self.head)
     }
 
+    /// The head's weight (features, values) and bias.
+    pub fn head(&self) -> [&Tensor; 2] {
+        [&self.head.0, &self.head.1]
+    }
+
+    /// The last LSTM's state (pictures, hidden) after it has read embeddings.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn state(&self, embeddings: &Tensor) -> Result<Tensor> {
+        let states = self.begin(embeddings)?;
+        states
+            .last()
+            .map(|state| state.h().clone())
+            .ok_or_else(|| candle_core::Error::Msg("there is no LSTM".into()))
+    }
+
     fn step(&self, input: &Tensor, states: &mut [LSTMState]) -> Result<Tensor> {
         let mut x = input.clone();
         for (lstm, state) in self.lstms.iter().zip(states) {

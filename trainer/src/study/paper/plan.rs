@@ -1,4 +1,4 @@
-//! What the study compares: `trainer/configs/study-paper.toml`.
+//! What such a study compares: `trainer/configs/study-paper.toml`, `study-few.toml`, `study-domain.toml`.
 
 use std::path::Path;
 
@@ -17,6 +17,12 @@ pub struct Plan {
     pub seeds: Vec<u64>,
     /// The source widths in pixels that are measured beside the ten versions, the largest first.
     pub px: Vec<u16>,
+    /// How many of the training pictures have captions; all of them if nothing is said.
+    #[serde(default)]
+    pub shares: Vec<Share>,
+    /// Whether the training pictures of all data sets but the first are looked at without their captions.
+    #[serde(default)]
+    pub withhold: bool,
     /// Words that occur less often in the training captions are not said.
     pub min_word_count: usize,
     /// Network and training, the same for all rows.
@@ -51,6 +57,23 @@ pub struct Settings {
     pub margin: f64,
 }
 
+/// A share of the training pictures that have captions, and how often they are learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// Above 0, up to 1. The pictures are drawn by the seed; those of a smaller share are among those of a larger one.
+    pub captioned: f64,
+    /// Passes over those pictures.
+    pub epochs: usize,
+}
+
+impl Share {
+    /// Its name in tables: per cent.
+    pub fn name(self) -> String {
+        format!("{} %", (1000.0 * self.captioned).round() / 10.0)
+    }
+}
+
 /// One row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,22 +84,28 @@ pub struct Row {
     pub what: String,
     /// Which versions of a picture a step shows.
     pub views: Views,
-    /// Passes with the contrastive loss alone, before those with captions.
+    /// Passes over all pictures with the objective on pairs alone, before those with captions.
     #[serde(default)]
     pub siamese_epochs: usize,
-    /// Weight of the contrastive loss beside the cross-entropy; only for pairs.
+    /// Weight of the objective on pairs beside the cross-entropy. Rows that learn captions from pairs have it on those, others
+    /// on as many pictures drawn from all there are, with and without captions.
     #[serde(default)]
-    pub contrastive: f64,
-    /// Whether different pictures are pushed apart, or the same ones pulled together only.
-    #[serde(default = "yes")]
-    pub negatives: bool,
+    pub weight: f64,
+    /// What the objective on pairs is.
+    #[serde(default)]
+    pub objective: Objective,
+    /// Whether the picture that each is contrasted with is the nearest other one of the batch, or any.
+    #[serde(default)]
+    pub hard: bool,
+    /// Whose embedding of the sharp picture the degraded ones are distilled to.
+    #[serde(default)]
+    pub teacher: Teacher,
+    /// What is compared.
+    #[serde(default)]
+    pub layer: Layer,
     /// How often the study's number of passes.
     #[serde(default = "one")]
     pub passes: usize,
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn one() -> usize {
@@ -95,7 +124,56 @@ pub enum Views {
     Pair,
 }
 
+/// A loss on two views of the same pictures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// The paper's: the same pictures are pulled together, as many different ones pushed apart up to a margin.
+    #[default]
+    Contrastive,
+    /// Its half that pulls.
+    Positives,
+    /// Each picture is to be found among the batch's.
+    InfoNce,
+    /// Variance, invariance, covariance.
+    Vicreg,
+    /// Degraded pictures are pulled to the sharp ones, which stay where they are.
+    Distillation,
+}
+
+/// Whose embedding a degraded picture's is distilled to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Teacher {
+    /// The head as it is.
+    #[default]
+    Same,
+    /// Its running average.
+    Ema,
+    /// The head as it is after half of the passes; nothing is distilled before.
+    Frozen,
+}
+
+/// What the objective on pairs compares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// Embeddings.
+    #[default]
+    Embedding,
+    /// The LSTM's state after it has read them.
+    State,
+}
+
 impl Plan {
+    /// The shares of the training pictures that have captions, at least one.
+    pub fn shares(&self) -> Vec<Share> {
+        if self.shares.is_empty() {
+            return vec![Share { captioned: 1.0, epochs: self.network.epochs }];
+        }
+        self.shares.clone()
+    }
+
     /// Reads a plan.
     ///
     /// # Errors
@@ -113,12 +191,32 @@ impl Plan {
             "{file}: the baseline `{}` is no row",
             plan.baseline
         );
+        for share in &plan.shares {
+            ensure!(
+                share.captioned > 0.0 && share.captioned <= 1.0 && share.epochs > 0,
+                "{file}: `captioned` of a share must lie above 0 and up to 1, and its `epochs` above 0"
+            );
+        }
         for row in &plan.rows {
-            let pairs = row.views == Views::Pair;
             ensure!(row.passes > 0, "{file}, row `{}`: `passes` must be at least 1", row.name);
             ensure!(
-                row.contrastive >= 0.0 && (pairs || row.contrastive == 0.0),
-                "{file}, row `{}`: `contrastive` must be 0 or more, and needs `views = \"pair\"`",
+                row.weight.is_finite() && row.weight >= 0.0,
+                "{file}, row `{}`: `weight` must be 0 or more",
+                row.name
+            );
+            ensure!(
+                !row.hard || row.objective == Objective::Contrastive,
+                "{file}, row `{}`: only `objective = \"contrastive\"` has `hard` negatives",
+                row.name
+            );
+            ensure!(
+                row.teacher == Teacher::Same || row.objective == Objective::Distillation,
+                "{file}, row `{}`: only `objective = \"distillation\"` has a `teacher`",
+                row.name
+            );
+            ensure!(
+                row.layer == Layer::Embedding || row.teacher == Teacher::Same,
+                "{file}, row `{}`: a `teacher` is a head: it has no `layer = \"state\"`",
                 row.name
             );
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Row, Settings};
+use super::plan::{Row, Settings, Share};
 use crate::study::record;
 
 /// A run and its scores.
@@ -14,6 +14,8 @@ use crate::study::record;
 pub struct Record {
     /// What was trained.
     pub row: Row,
+    /// How many of the training pictures had captions.
+    pub share: Share,
     /// The network, and how it was trained.
     pub network: Settings,
     /// Every random choice followed from it.
@@ -22,14 +24,25 @@ pub struct Record {
     pub seconds: f64,
     /// The source's revision.
     pub revision: Option<String>,
-    /// Test pictures scored.
+    /// What was measured on each data set.
+    pub sets: Vec<Measured>,
+}
+
+/// What was measured on the pictures of one data set, by the condition's name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The data set.
+    pub name: String,
+    /// How many pictures.
     pub pictures: usize,
-    /// By the condition's name.
+    /// Scores of the captions.
     pub scores: BTreeMap<String, Scored>,
-    /// Distances of embeddings before the training, by the condition's name.
+    /// Distances of embeddings before the training.
     pub before: BTreeMap<String, Distances>,
     /// The same after it.
     pub after: BTreeMap<String, Distances>,
+    /// Share of the likeliest words, read from embeddings, that are those of the original, 0 to 1.
+    pub agreement: BTreeMap<String, f64>,
 }
 
 /// Scores as fractions.

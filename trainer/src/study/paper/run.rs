@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use soli::vocab::Vocabulary;
+use soli::vocab::{END, Vocabulary};
 
+use super::agreement::{Reader, shared};
 use super::features::{Condition, Seen};
 use super::network::Network;
-use super::plan::{Row, Settings, Views};
-use super::record::{Distances, Record, Scored};
-use crate::contrast;
+use super::objective::{HeadTeacher, has_teacher, objective};
+use super::plan::{Objective, Row, Settings, Share, Teacher, Views};
+use super::record::{Distances, Measured, Record, Scored};
 use crate::metrics::{self, bleu};
 use crate::optimiser::{AdamW, StepOptions, warmup_cosine};
 use crate::parameters::Parameters;
@@ -22,18 +23,26 @@ use crate::progress::TrainingBar;
 
 /// What all rows work on.
 pub struct Data {
-    /// Features of the training pictures, in the ten versions.
+    /// Features of the training pictures in the ten versions: those with captions, then those that never have any.
     pub train: Seen,
-    /// Their captions as token ids; never empty.
+    /// Captions of the first of them as token ids; never empty.
     pub captions: Vec<Vec<Vec<u32>>>,
-    /// Features of the pictures that are measured on, in all conditions.
-    pub test: Seen,
-    /// What people say of those.
-    pub references: Vec<Vec<String>>,
+    /// What is measured on.
+    pub sets: Vec<TestSet>,
     /// In which conditions is measured.
     pub conditions: Vec<Condition>,
     /// The words.
     pub vocabulary: Vocabulary,
+}
+
+/// Pictures that are measured on.
+pub struct TestSet {
+    /// The data set's name.
+    pub name: String,
+    /// Features in all conditions.
+    pub seen: Seen,
+    /// What people say of the pictures.
+    pub references: Vec<Vec<String>>,
 }
 
 /// Longest gradient.
@@ -41,148 +50,244 @@ const CLIP: f64 = 5.0;
 /// Decay of the running average, which is measured.
 const EMA: f64 = 0.99;
 
-/// Trains and measures `row` under one seed.
+/// Trains and measures `row` under one seed, with captions of a share of the pictures.
 ///
 /// # Errors
 /// If the loss stops being a number.
-pub fn train(data: &Data, row: &Row, network: Settings, seed: u64) -> Result<Record> {
+pub fn train(data: &Data, row: &Row, share: Share, network: Settings, seed: u64) -> Result<Record> {
     // Rows of one seed begin alike.
     let parameters = Parameters::new(seed);
     let model = Network::new(&parameters.builder(), network, data.vocabulary.len())?;
-    let before = distances(data, &model)?;
+    let captioned = captioned(data.captions.len(), share, seed);
+    parameters.load(&[("output.bias".to_owned(), frequencies(data, &captioned)?)].into())?;
+    let before = data.sets.iter().map(|set| distances(data, set, &model)).collect::<Result<Vec<_>>>()?;
     let mut optimiser = AdamW::new(parameters.vars())?;
     let started = Instant::now();
-    let pictures = data.captions.len();
-    let per_epoch = pictures.div_ceil(network.batch);
-    let (siamese, epochs) = (row.siamese_epochs, network.epochs * row.passes);
-    let bar = TrainingBar::new((siamese + epochs) * per_epoch, 0);
-    for epoch in 0..siamese + epochs {
-        let alone = epoch < siamese;
-        // With captions the order and the captions are those of every row, whatever came before.
-        let number = if alone { 1000 + epoch } else { epoch - siamese };
-        let stream = |stream: u64| {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rng.set_stream(number as u64 * 8 + stream);
-            rng
+    let per_epoch = captioned.len().div_ceil(network.batch);
+    let pool = data.train.pictures();
+    let (siamese_steps, epochs) =
+        (row.siamese_epochs * pool.div_ceil(network.batch), share.epochs * row.passes);
+    let told_steps = epochs * per_epoch;
+    let bar = TrainingBar::new(siamese_steps + told_steps, 0);
+    let stream = |number: usize, stream: u64| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(number as u64 * 8 + stream);
+        rng
+    };
+    let mut pairs = Pairs::new(pool, stream(0, 3));
+    let mut teacher: Option<HeadTeacher> = None;
+    let mut step = |number: usize, (at, of, warmup): (usize, usize, usize), loss: Tensor| -> Result<()> {
+        let value = loss.to_scalar::<f32>()?;
+        let options = StepOptions {
+            learning_rate: network.learning_rate * warmup_cosine(at, of, warmup),
+            trunk_learning_rate: 0.0,
+            concept_learning_rate: 0.0,
+            weight_decay: network.weight_decay,
+            gradient_clip: CLIP,
+            ema_decay: EMA,
         };
-        let (mut order, mut captions, mut views) = ((0..pictures).collect::<Vec<_>>(), stream(1), stream(2));
-        order.shuffle(&mut stream(0));
+        let norm = optimiser.step(&loss.backward()?, &options)?;
+        if !norm.is_finite() {
+            bail!("row {}, seed {seed}: the loss is {value} and its gradient {norm} long", row.name);
+        }
+        bar.step(number, value);
+        Ok(())
+    };
+    for at in 0..siamese_steps {
+        let (a, b) = pairs.next(data, row, network.batch)?;
+        let embedded = [&model.embed(&a)?, &model.embed(&b)?];
+        let loss = objective(row, network, &model, embedded, None, seed ^ at as u64)?;
+        step(network.batch, (at, siamese_steps, siamese_steps / 20), loss)?;
+    }
+    for epoch in 0..epochs {
+        // The order and the captions are those of every row of this share, whatever came before.
+        let (mut order, mut captions, mut views) = (captioned.clone(), stream(epoch, 1), stream(epoch, 2));
+        order.shuffle(&mut stream(epoch, 0));
+        if has_teacher(row, epoch as f64 / epochs as f64) && teacher.is_none() {
+            teacher = Some(HeadTeacher::of(&model)?);
+        }
         for (place, some) in order.chunks(network.batch).enumerate() {
-            let (at, of) = match alone {
-                true => (epoch * per_epoch + place, siamese * per_epoch),
-                false => ((epoch - siamese) * per_epoch + place, epochs * per_epoch),
+            let at = epoch * per_epoch + place;
+            let seed = seed ^ (siamese_steps + at) as u64;
+            let said: Vec<&[u32]> = some
+                .iter()
+                .map(|&picture| data.captions[picture].choose(&mut captions).map_or(&[][..], Vec::as_slice))
+                .collect();
+            let loss = match row.views {
+                Views::Pair => {
+                    let (a, b) = two_views(data, row, some, &mut views)?;
+                    let embedded = [&model.embed(&a)?, &model.embed(&b)?];
+                    let told = (model.loss(embedded[0], &said, seed)?
+                        + model.loss(embedded[1], &said, seed ^ 1 << 40)?)?;
+                    let teacher = teacher.as_ref().map(|teacher| (teacher, &a));
+                    let paired = objective(row, network, &model, embedded, teacher, seed)?;
+                    ((told * 0.5)? + (paired * row.weight)?)?
+                }
+                _ => {
+                    let versions = Condition::versions();
+                    let shown = some.iter().map(|&picture| match row.views {
+                        Views::Original => (picture, Condition::Version(0)),
+                        _ => (picture, versions[views.random_range(0..versions.len())]),
+                    });
+                    let told = model.loss(&model.embed(&data.train.of(shown)?)?, &said, seed)?;
+                    // A frozen teacher is not there yet in the first half.
+                    if row.weight == 0.0 || row.teacher != Teacher::Same && teacher.is_none() {
+                        told
+                    } else {
+                        let (a, b) = pairs.next(data, row, network.batch)?;
+                        let embedded = [&model.embed(&a)?, &model.embed(&b)?];
+                        let teacher = teacher.as_ref().map(|teacher| (teacher, &a));
+                        let paired = objective(row, network, &model, embedded, teacher, seed)?;
+                        (told + (paired * row.weight)?)?
+                    }
+                }
             };
-            let step = Step { some, seed: seed ^ (epoch * per_epoch + place) as u64, alone };
-            let loss = step.loss(data, row, network, &model, &mut captions, &mut views)?;
-            let value = loss.to_scalar::<f32>()?;
-            let options = StepOptions {
-                learning_rate: network.learning_rate * warmup_cosine(at, of, per_epoch / 2),
-                trunk_learning_rate: 0.0,
-                concept_learning_rate: 0.0,
-                weight_decay: network.weight_decay,
-                gradient_clip: CLIP,
-                ema_decay: EMA,
-            };
-            let norm = optimiser.step(&loss.backward()?, &options)?;
-            if !norm.is_finite() {
-                bail!("row {}, seed {seed}: the loss is {value} and its gradient {norm} long", row.name);
+            // Half a pass, or the first twentieth of many short ones.
+            let warmup = (per_epoch / 2).max(told_steps / 20);
+            step(some.len(), (at, told_steps, warmup), loss)?;
+            if row.teacher == Teacher::Ema
+                && let Some(teacher) = &mut teacher
+            {
+                teacher.follow(&model)?;
             }
-            bar.step(some.len(), value);
         }
     }
     bar.finish();
     let seconds = started.elapsed().as_secs_f64();
     parameters.load(&optimiser.averaged()?)?;
+    let reader = reader(data, &captioned, &model)?;
+    let measure = |(set, before): (&TestSet, BTreeMap<String, Distances>)| -> Result<Measured> {
+        Ok(Measured {
+            name: set.name.clone(),
+            pictures: set.references.len(),
+            scores: scores(data, set, &model)?,
+            before,
+            after: distances(data, set, &model)?,
+            agreement: agreement(data, set, &model, &reader)?,
+        })
+    };
     Ok(Record {
         row: row.clone(),
+        share,
         network,
         seed,
         seconds,
         revision: crate::revision::git_revision(),
-        pictures: data.references.len(),
-        scores: scores(data, &model)?,
-        before,
-        after: distances(data, &model)?,
+        sets: data.sets.iter().zip(before).map(measure).collect::<Result<_>>()?,
     })
 }
 
-struct Step<'a> {
-    some: &'a [usize],
-    seed: u64,
-    /// Whether only the contrastive loss is minimised.
-    alone: bool,
+/// Logarithms of how often words are said, so that no step is spent on learning that.
+fn frequencies(data: &Data, captioned: &[usize]) -> Result<Tensor> {
+    let mut counts = vec![1f32; data.vocabulary.len()];
+    for caption in captioned.iter().flat_map(|&picture| &data.captions[picture]) {
+        caption.iter().for_each(|&token| counts[token as usize] += 1.0);
+        counts[END as usize] += 1.0;
+    }
+    let sum: f32 = counts.iter().sum();
+    let logarithms: Vec<f32> = counts.iter().map(|count| (count / sum).ln()).collect();
+    Ok(Tensor::new(logarithms, &Device::Cpu)?)
 }
 
-impl Step<'_> {
-    fn loss(
-        &self,
-        data: &Data,
-        row: &Row,
-        network: Settings,
-        model: &Network,
-        captions: &mut ChaCha8Rng,
-        views: &mut ChaCha8Rng,
-    ) -> Result<Tensor> {
-        let versions = Condition::versions();
-        let first: Vec<Condition> = self
-            .some
-            .iter()
-            .map(|_| match row.views {
-                Views::Original if !self.alone => Condition::Version(0),
-                _ => versions[views.random_range(0..versions.len())],
-            })
-            .collect();
-        let embed = |conditions: &[Condition]| -> Result<Tensor> {
-            let shown = self.some.iter().copied().zip(conditions.iter().copied());
-            Ok(model.embed(&data.train.of(shown)?)?)
+/// The pictures that have captions: at least two.
+fn captioned(pictures: usize, share: Share, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..pictures).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(u64::MAX);
+    order.shuffle(&mut rng);
+    order.truncate(((pictures as f64 * share.captioned).round() as usize).max(2));
+    order.sort_unstable();
+    order
+}
+
+/// Draws pairs of views of all pictures, each picture once before any comes again.
+struct Pairs {
+    order: Vec<usize>,
+    at: usize,
+    rng: ChaCha8Rng,
+}
+
+impl Pairs {
+    fn new(pictures: usize, rng: ChaCha8Rng) -> Self {
+        Self { order: (0..pictures).collect(), at: pictures, rng }
+    }
+
+    fn next(&mut self, data: &Data, row: &Row, batch: usize) -> Result<(Tensor, Tensor)> {
+        let batch = batch.min(self.order.len());
+        if self.at + batch > self.order.len() {
+            self.order.shuffle(&mut self.rng);
+            self.at = 0;
+        }
+        let some = &self.order[self.at..][..batch];
+        self.at += batch;
+        two_views(data, row, some, &mut self.rng)
+    }
+}
+
+/// Features of two different versions of each picture; what is distilled from is the original.
+fn two_views(data: &Data, row: &Row, some: &[usize], views: &mut ChaCha8Rng) -> Result<(Tensor, Tensor)> {
+    let versions = Condition::versions();
+    let [mut first, mut second] = [Vec::with_capacity(some.len()), Vec::with_capacity(some.len())];
+    for &picture in some {
+        let a = match row.objective {
+            Objective::Distillation => 0,
+            _ => views.random_range(0..versions.len()),
         };
-        let a = embed(&first)?;
-        let said: Vec<&[u32]> = self
-            .some
-            .iter()
-            .map(|&picture| data.captions[picture].choose(captions).map_or(&[][..], Vec::as_slice))
-            .collect();
-        if row.views != Views::Pair && !self.alone {
-            return Ok(model.loss(&a, &said, self.seed)?);
-        }
-        let second: Vec<Condition> = first
-            .iter()
-            .map(|&first| {
-                let others: Vec<Condition> = versions.iter().copied().filter(|&v| v != first).collect();
-                others[views.random_range(0..others.len())]
-            })
-            .collect();
-        let b = embed(&second)?;
-        let paired = siamese(&a, &b, row.negatives, network.margin, self.seed)?;
-        if self.alone {
-            return Ok(paired);
-        }
-        let both = [model.loss(&a, &said, self.seed)?, model.loss(&b, &said, self.seed ^ 1 << 40)?];
-        let told = ((&both[0] + &both[1])? * 0.5)?;
-        Ok((told + (paired * row.contrastive)?)?)
+        let b = (a + views.random_range(1..versions.len())) % versions.len();
+        first.push((picture, versions[a]));
+        second.push((picture, versions[b]));
     }
+    Ok((data.train.of(first)?, data.train.of(second)?))
 }
 
-/// The contrastive loss on Euclidean distances, or the half of it that pulls.
-fn siamese(a: &Tensor, b: &Tensor, negatives: bool, margin: f64, seed: u64) -> Result<Tensor> {
-    // The losses of `contrast` take means of squares, the paper takes sums.
-    let root = (a.dim(1)? as f64).sqrt();
-    let (a, b) = ((a * root)?, (b * root)?);
-    if !negatives || a.dim(0)? < 2 {
-        return Ok(contrast::squared_distances(&a, &b)?.mean_all()?);
+/// Reads words from embeddings of the captioned pictures.
+fn reader(data: &Data, captioned: &[usize], model: &Network) -> Result<Reader> {
+    let words = data.vocabulary.len();
+    let says: Vec<bool> = (0..words)
+        .map(|token| data.vocabulary.word(token as u32).is_some_and(soli::details::says_something))
+        .collect();
+    let said: Vec<Vec<usize>> = captioned
+        .iter()
+        .map(|&picture| {
+            let mut said: Vec<usize> = data.captions[picture]
+                .iter()
+                .flatten()
+                .map(|&token| token as usize)
+                .filter(|&t| says[t])
+                .collect();
+            said.sort_unstable();
+            said.dedup();
+            said
+        })
+        .collect();
+    let versions = Condition::versions();
+    let mut embeddings = Vec::with_capacity(captioned.len());
+    // A version of each, in turn.
+    for some in captioned.chunks(1024) {
+        let shown = some.iter().map(|&picture| (picture, versions[picture % versions.len()]));
+        embeddings.extend(model.embed(&data.train.of(shown)?)?.to_vec2::<f32>()?);
     }
-    let others = contrast::other_pictures(a.dim(0)?, seed);
-    Ok(contrast::contrastive(&a, &b, &others, margin)?.0)
+    let said: Vec<&[usize]> = said.iter().map(Vec::as_slice).collect();
+    Reader::fit(&embeddings, &said, words)
 }
 
-fn embedded(data: &Data, model: &Network, condition: Condition) -> Result<Tensor> {
-    let all = (0..data.references.len()).map(|picture| (picture, condition));
-    Ok(model.embed(&data.test.of(all)?)?.detach())
+fn agreement(data: &Data, set: &TestSet, model: &Network, reader: &Reader) -> Result<BTreeMap<String, f64>> {
+    let original = reader.likeliest(&embedded(set, model, Condition::Version(0))?)?;
+    let there = |&condition: &Condition| -> Result<(String, f64)> {
+        let read = reader.likeliest(&embedded(set, model, condition)?)?;
+        Ok((condition.name(), shared(&original, &read)))
+    };
+    data.conditions.iter().map(there).collect()
 }
 
-fn distances(data: &Data, model: &Network) -> Result<BTreeMap<String, Distances>> {
-    let original = embedded(data, model, Condition::Version(0))?;
-    let count = data.references.len() as u32;
+fn embedded(set: &TestSet, model: &Network, condition: Condition) -> Result<Tensor> {
+    let all = (0..set.references.len()).map(|picture| (picture, condition));
+    Ok(model.embed(&set.seen.of(all)?)?.detach())
+}
+
+fn distances(data: &Data, set: &TestSet, model: &Network) -> Result<BTreeMap<String, Distances>> {
+    let original = embedded(set, model, Condition::Version(0))?;
+    let count = set.references.len() as u32;
     let next = Tensor::new((0..count).map(|i| (i + 1) % count).collect::<Vec<_>>(), original.device())?;
     let mean = |a: &Tensor, b: &Tensor| -> Result<f64> {
         let distances = (a - b)?.sqr()?.sum(1)?.sqrt()?.mean_all()?.to_scalar::<f32>()?;
@@ -191,15 +296,15 @@ fn distances(data: &Data, model: &Network) -> Result<BTreeMap<String, Distances>
     data.conditions
         .iter()
         .map(|&condition| {
-            let there = embedded(data, model, condition)?;
+            let there = embedded(set, model, condition)?;
             let different = mean(&original, &there.index_select(&next, 0)?)?;
             Ok((condition.name(), Distances { same: mean(&original, &there)?, different }))
         })
         .collect()
 }
 
-fn scores(data: &Data, model: &Network) -> Result<BTreeMap<String, Scored>> {
-    let first: Vec<Vec<String>> = data
+fn scores(data: &Data, set: &TestSet, model: &Network) -> Result<BTreeMap<String, Scored>> {
+    let first: Vec<Vec<String>> = set
         .references
         .iter()
         .map(|captions| captions.iter().take(1).map(|caption| characters(&caption.to_lowercase())).collect())
@@ -207,9 +312,9 @@ fn scores(data: &Data, model: &Network) -> Result<BTreeMap<String, Scored>> {
     data.conditions
         .iter()
         .map(|&condition| {
-            let said = model.describe(&embedded(data, model, condition)?)?;
+            let said = model.describe(&embedded(set, model, condition)?)?;
             let texts: Vec<String> = said.iter().map(|tokens| text(tokens, &data.vocabulary)).collect();
-            let words = metrics::evaluate(&texts, &data.references)?;
+            let words = metrics::evaluate(&texts, &set.references)?;
             let spelt: Vec<String> = texts.iter().map(|text| characters(text)).collect();
             let scored = Scored {
                 cider: words.cider,
@@ -238,8 +343,6 @@ fn characters(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
 
     #[test]
@@ -251,18 +354,15 @@ mod tests {
     }
 
     #[test]
-    fn the_contrastive_loss_is_on_euclidean_distances() -> Result<()> {
-        let of = |values: [[f32; 2]; 2]| Tensor::new(&values, &Device::Cpu);
-        let (a, b) = (of([[0.0, 0.0], [3.0, 4.0]])?, of([[0.3, 0.4], [3.0, 4.0]])?);
-        // Same: 0.5 and 0. Different: 5 and sqrt(2.7^2 + 3.6^2) = 4.5, beyond the margin.
-        let loss = siamese(&a, &b, true, 1.0, 1)?.to_scalar::<f32>()?;
-        assert!((loss - 0.25 / 2.0 / 2.0).abs() < 1e-5, "{loss}");
-        let pulled = siamese(&a, &b, false, 1.0, 1)?.to_scalar::<f32>()?;
-        assert!((pulled - 0.25 / 2.0).abs() < 1e-6, "{pulled}");
-        // Within a margin of 6: (6 - 5)^2 and (6 - 4.5)^2.
-        let loss = siamese(&a, &b, true, 6.0, 1)?.to_scalar::<f32>()?;
-        let expected = (0.125 + (1.0 + 2.25) / 2.0) / 2.0;
-        assert!((loss - expected).abs() < 1e-4, "{loss} {expected}");
-        Ok(())
+    fn fewer_pictures_with_captions_are_among_the_more() {
+        let share = |captioned: f64| captioned_of(captioned);
+        let (few, some, all) = (share(0.03), share(0.25), share(1.0));
+        assert_eq!((few.len(), some.len(), all.len()), (6, 50, 200));
+        assert!(few.iter().all(|picture| some.contains(picture)));
+        assert_ne!(some, captioned(200, Share { captioned: 0.25, epochs: 1 }, 8), "seeds differ");
+    }
+
+    fn captioned_of(share: f64) -> Vec<usize> {
+        captioned(200, Share { captioned: share, epochs: 1 }, 7)
     }
 }
