@@ -2,7 +2,9 @@
  * The long run: captions of varied pictures in a page, in the extension and in Node, with the memory watched; captioners loaded
  * and disposed; crashes in mid caption, each replaced, nothing of the queue lost. Ends with 1 if anything of that fails.
  *
- *   node soak.mjs [--captions 10000] [--loads 1000] [--crashes 200] [--in page,node,extension] [--pictures FOLDER]
+ *   node soak.mjs [--captions 10000] [--loads 1000] [--crashes 200] [--in page,node,extension,browser] [--pictures FOLDER]
+ *
+ * "browser" is the extension's page in a browser without it: what Chromium itself keeps of pictures that come and go.
  *
  * Pictures are JPEGs of the folder (the page's photographs by default), each time another part of one, at another size.
  */
@@ -14,6 +16,7 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Captioner } from '../../pkg/index.js';
+import { launchChromium } from './browser.mjs';
 import { openWithExtension } from './extension-chromium.mjs';
 import { PATIENCE, open } from './helpers.mjs';
 
@@ -214,13 +217,58 @@ function told() {
   };
 }
 
-/** Captions in the extension: pictures come and go on one page. */
-export async function soakExtension({ captions, pictures }) {
-  const report = { where: 'extension', written: 0, failures: [] };
+/** A site whose page is empty, with pictures to fill it with. */
+async function soakSite(pictures) {
   const files = await Promise.all(pictures.map((path) => readFile(path)));
   const routes = Object.fromEntries(files.map((bytes, i) => [`/soak/${i}.jpg`, () => bytes]));
   const { serve } = await import('./server.mjs');
-  const site = await serve({ ...routes, '/page.html': () => '<!doctype html><html lang="en"><title>soak</title><body>' });
+  return serve({ ...routes, '/page.html': () => '<!doctype html><html lang="en"><title>soak</title><body>' });
+}
+
+/** Shows `count` pictures of so many files, from the one with the number `from` on. Runs in the page. */
+function show([from, count, files]) {
+  document.body.replaceChildren(
+    ...Array.from({ length: count }, (_, i) => {
+      const n = from + i;
+      const image = Object.assign(new Image(), { src: `soak/${n % files}.jpg?${n % 400}` });
+      image.style.cssText = `width: ${60 + (n % 100)}px; height: ${60 + (n % 80)}px`;
+      return image;
+    }),
+  );
+}
+
+/** The same pictures on the same page without the extension, each shown for a fifth of a second. */
+export async function soakBrowser({ captions, pictures }) {
+  const report = { where: 'browser without the extension', failures: [] };
+  const site = await soakSite(pictures);
+  const browser = await launchChromium();
+  try {
+    const page = await browser.newPage();
+    await page.goto(`${site.url}page.html`);
+    const session = await browser.newBrowserCDPSession();
+    const read = async () => {
+      await page.requestGC();
+      return memoryOf(session);
+    };
+    report.captions = await watched(captions, read, async (from, to) => {
+      for (let at = from; at < to; at += 20) {
+        await page.evaluate(() => document.body.replaceChildren());
+        await page.evaluate(show, [at, Math.min(20, to - at), pictures.length]);
+        await page.evaluate(() => Promise.all([...document.images].map((image) => image.decode())));
+        await page.waitForTimeout(200);
+      }
+    });
+  } finally {
+    await browser.close();
+    await site.close();
+  }
+  return report;
+}
+
+/** Captions in the extension: pictures come and go on one page. */
+export async function soakExtension({ captions, pictures }) {
+  const report = { where: 'extension', written: 0, failures: [] };
+  const site = await soakSite(pictures);
   const chromium = await openWithExtension({ panel: 'open' });
   try {
     const page = await chromium.context.newPage();
@@ -246,16 +294,7 @@ export async function soakExtension({ captions, pictures }) {
         const count = Math.min(20, to - at);
         await page.evaluate(() => document.body.replaceChildren());
         await listed(0);
-        await page.evaluate(([from, count, files]) => {
-          document.body.replaceChildren(
-            ...Array.from({ length: count }, (_, i) => {
-              const n = from + i;
-              const image = Object.assign(new Image(), { src: `soak/${n % files}.jpg?${n % 400}` });
-              image.style.cssText = `width: ${60 + (n % 100)}px; height: ${60 + (n % 80)}px`;
-              return image;
-            }),
-          );
-        }, [at, count, files.length]);
+        await page.evaluate(show, [at, count, pictures.length]);
         // Each picture comes to be listed, but not each gets a text: of one that it is too unsure of the extension says so only.
         await listed(count);
         const { written, failed } = await page.evaluate(told);
@@ -293,7 +332,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   });
   const pictures = readdirSync(values.pictures).filter((name) => /\.jpe?g$/i.test(name)).sort().slice(0, 200).map((name) => join(values.pictures, name));
   const counts = Object.fromEntries(['captions', 'loads', 'crashes'].map((name) => [name, Number(values[name])]));
-  const places = { page: soakPage, node: soakNode, extension: soakExtension };
+  const places = { page: soakPage, node: soakNode, extension: soakExtension, browser: soakBrowser };
   let failed = false;
   for (const place of values.in.split(',')) {
     if (!Object.hasOwn(places, place)) throw new Error(`--in takes ${Object.keys(places).join(', ')}`);
