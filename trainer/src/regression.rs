@@ -95,9 +95,10 @@ pub fn logistic_regression<const N: usize>(rows: &[([f64; N], bool)]) -> Result<
                 }
             }
         }
-        let step = solve(hessian, gradient);
-        weights.iter_mut().zip(step).for_each(|(w, s)| *w -= s);
-        if step.iter().all(|s| s.abs() < 1e-9) {
+        let hessian = hessian.map(|row| row.to_vec()).to_vec();
+        let step = solve_definite(hessian, gradient.map(|value| vec![value]).to_vec());
+        weights.iter_mut().zip(&step).for_each(|(w, s)| *w -= s[0]);
+        if step.iter().all(|s| s[0].abs() < 1e-9) {
             break;
         }
     }
@@ -108,28 +109,6 @@ pub fn logistic_regression<const N: usize>(rows: &[([f64; N], bool)]) -> Result<
 fn probability<const N: usize>(weights: [f64; N], x: [f64; N]) -> f64 {
     let logit: f64 = weights.iter().zip(x).map(|(w, x)| w * x).sum();
     1.0 / (1.0 + (-logit).exp())
-}
-
-/// Solves a system by Gaussian elimination with pivoting.
-fn solve<const N: usize>(mut a: [[f64; N]; N], mut b: [f64; N]) -> [f64; N] {
-    for i in 0..N {
-        let pivot = (i..N).max_by(|&p, &q| a[p][i].abs().total_cmp(&a[q][i].abs())).unwrap_or(i);
-        a.swap(i, pivot);
-        b.swap(i, pivot);
-        for row in i + 1..N {
-            let factor = a[row][i] / a[i][i];
-            let pivot = a[i];
-            a[row].iter_mut().zip(pivot).skip(i).for_each(|(value, above)| *value -= factor * above);
-            b[row] -= factor * b[i];
-        }
-    }
-    for i in (0..N).rev() {
-        for column in i + 1..N {
-            b[i] -= a[i][column] * b[column];
-        }
-        b[i] /= a[i][i];
-    }
-    b
 }
 
 #[cfg(test)]

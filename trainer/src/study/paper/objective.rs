@@ -47,7 +47,7 @@ impl HeadTeacher {
 }
 
 /// The objective of `row` on embeddings `a` and `b`: row `i` of both shows the same picture. Distilled is from `a`, or, where
-/// there is a teacher, from what that sees in `sharp`, the pooled features of `a`. Distances are Euclidean.
+/// there is a teacher, from what that makes of the pooled features beside it, which are those of `a`. Distances are Euclidean.
 ///
 /// # Errors
 /// If shapes do not fit.
@@ -95,12 +95,12 @@ pub fn objective(
     })
 }
 
-/// Whether `row` needs a teacher of its own at this share of the passes (0..1), and whether it has to be made now.
-pub fn has_teacher(row: &Row, share: f64) -> bool {
+/// Whether `row` has a teacher that is not the head itself after this share of its passes (0..1).
+pub fn has_teacher(row: &Row, passed: f64) -> bool {
     match row.teacher {
         Teacher::Same => false,
         Teacher::Ema => true,
-        Teacher::Frozen => share >= 0.5,
+        Teacher::Frozen => passed >= 0.5,
     }
 }
 
@@ -166,7 +166,8 @@ mod tests {
         // Only what the degraded view shows: half of the features.
         let target = teacher.embed(&pooled)?;
         let error = (&b - &target)?.detach();
-        let expected = ((pooled.t()? * 0.5)?.matmul(&error)? * (2.0 / 2.0))?;
+        // Twice the error of each of two pictures, of which the mean is taken.
+        let expected = (pooled.t()? * 0.5)?.matmul(&error)?;
         let difference = (grad - &expected)?.abs()?.max_all()?.to_scalar::<f32>()?;
         assert!(difference < 1e-2 * expected.abs()?.max_all()?.to_scalar::<f32>()?, "{difference}");
         Ok(())

@@ -113,34 +113,31 @@ pub fn train(data: &Data, row: &Row, share: Share, network: Settings, seed: u64)
                 .iter()
                 .map(|&picture| data.captions[picture].choose(&mut captions).map_or(&[][..], Vec::as_slice))
                 .collect();
-            let loss = match row.views {
+            let versions = Condition::versions();
+            let (told, pair) = match row.views {
                 Views::Pair => {
                     let (a, b) = two_views(data, row, some, &mut views)?;
-                    let embedded = [&model.embed(&a)?, &model.embed(&b)?];
-                    let told = (model.loss(embedded[0], &said, seed)?
-                        + model.loss(embedded[1], &said, seed ^ 1 << 40)?)?;
-                    let teacher = teacher.as_ref().map(|teacher| (teacher, &a));
-                    let paired = objective(row, network, &model, embedded, teacher, seed)?;
-                    ((told * 0.5)? + (paired * row.weight)?)?
+                    let first = model.loss(&model.embed(&a)?, &said, seed)?;
+                    let second = model.loss(&model.embed(&b)?, &said, seed ^ 1 << 40)?;
+                    (((first + second)? * 0.5)?, Some((a, b)))
                 }
-                _ => {
-                    let versions = Condition::versions();
+                Views::Original | Views::Version => {
                     let shown = some.iter().map(|&picture| match row.views {
                         Views::Original => (picture, Condition::Version(0)),
                         _ => (picture, versions[views.random_range(0..versions.len())]),
                     });
-                    let told = model.loss(&model.embed(&data.train.of(shown)?)?, &said, seed)?;
-                    // A frozen teacher is not there yet in the first half.
-                    if row.weight == 0.0 || row.teacher != Teacher::Same && teacher.is_none() {
-                        told
-                    } else {
-                        let (a, b) = pairs.next(data, row, network.batch)?;
-                        let embedded = [&model.embed(&a)?, &model.embed(&b)?];
-                        let teacher = teacher.as_ref().map(|teacher| (teacher, &a));
-                        let paired = objective(row, network, &model, embedded, teacher, seed)?;
-                        (told + (paired * row.weight)?)?
-                    }
+                    (model.loss(&model.embed(&data.train.of(shown)?)?, &said, seed)?, None)
                 }
+            };
+            // A frozen teacher is not there yet in the first half.
+            let loss = if row.weight == 0.0 || row.teacher != Teacher::Same && teacher.is_none() {
+                told
+            } else {
+                let (a, b) = pair.map_or_else(|| pairs.next(data, row, network.batch), Ok)?;
+                let embedded = [&model.embed(&a)?, &model.embed(&b)?];
+                let teacher = teacher.as_ref().map(|teacher| (teacher, &a));
+                let paired = objective(row, network, &model, embedded, teacher, seed)?;
+                (told + (paired * row.weight)?)?
             };
             // Half a pass, or the first twentieth of many short ones.
             let warmup = (per_epoch / 2).max(told_steps / 20);
