@@ -147,6 +147,10 @@ pub struct Schedule {
     pub gradient_clip: f64,
     /// Decay a step of the running average of the parameters, which is what is evaluated and handed on.
     pub ema_decay: f64,
+    /// Share of the parameters that the stage begins with in their mean with that average, 0..=1: what few pictures would make
+    /// the network forget comes back. See [`crate::keep`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub keep: f64,
 }
 
 /// One number of a recipe and what it has to be.
@@ -202,6 +206,7 @@ impl Schedule {
             ),
             positive("gradient_clip", self.gradient_clip),
             Check::below_one(table, "ema_decay", self.ema_decay),
+            Check::share(table, "keep", self.keep),
             Check::new(
                 table,
                 "trunk_frozen_epochs",

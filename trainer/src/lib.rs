@@ -12,6 +12,7 @@ pub mod data;
 pub mod evaluate;
 pub mod fold;
 pub mod honesty;
+pub mod keep;
 pub mod kept_tensor;
 pub mod kinds;
 pub mod labels;

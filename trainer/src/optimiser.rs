@@ -7,6 +7,8 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var, bail};
 use rayon::prelude::*;
 
+use crate::keep::Keep;
+
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.98;
 const EPSILON: f64 = 1e-8;
@@ -45,7 +47,12 @@ pub struct AdamW {
     slots: BTreeMap<String, Slot>,
     /// BatchNorm's running statistics: nothing trains them, but a network is not whole without them.
     statistics: BTreeMap<String, Var>,
+    /// What the running average is averaged with.
+    keep: Option<Keep>,
 }
+
+/// The parameters that have a row or a value for each word.
+pub const WORD_TABLES: [&str; 2] = ["decoder.embedding.weight", "decoder.output.bias"];
 
 /// Whether a parameter is one of BatchNorm's running statistics, which nothing trains.
 pub fn is_statistic(name: &str) -> bool {
@@ -96,7 +103,25 @@ impl AdamW {
                 ))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { slots, statistics })
+        Ok(Self { slots, statistics, keep: None })
+    }
+
+    /// From now on [`AdamW::averaged`] is a mean with the current values, in which these have the share `share`, 0..=1; 0 is as if
+    /// nothing were kept. Words after the first `known` are new.
+    ///
+    /// # Errors
+    /// If a variable cannot be read.
+    pub fn keep(&mut self, share: f64, known: usize) -> Result<()> {
+        self.keep = match share > 0.0 {
+            true => Some(Keep::new(share, self.vars(), known)?),
+            false => None,
+        };
+        Ok(())
+    }
+
+    /// What is trained.
+    fn vars(&self) -> impl Iterator<Item = (&String, &Var)> {
+        self.slots.iter().map(|(name, slot)| (name, &slot.var))
     }
 
     /// Leaves the parameters with these names as they are from now on.
@@ -140,7 +165,7 @@ impl AdamW {
         Ok(norm)
     }
 
-    /// The running averages of the parameters by name, with BatchNorm's statistics beside them: a whole network.
+    /// The running averages of the parameters by name, or their means with what is kept ([`AdamW::keep`]), with BatchNorm's statistics beside them: a whole network.
     ///
     /// # Errors
     /// If a tensor cannot be made.
@@ -150,7 +175,11 @@ impl AdamW {
             out.insert(name.clone(), var.copy()?.detach());
         }
         for (name, slot) in &self.slots {
-            out.insert(name.clone(), Tensor::from_slice(&slot.ema, slot.var.shape(), &Device::Cpu)?);
+            let tensor = match &self.keep {
+                Some(keep) => Tensor::from_vec(keep.mean(name, &slot.ema), slot.var.shape(), &Device::Cpu)?,
+                None => Tensor::from_slice(&slot.ema, slot.var.shape(), &Device::Cpu)?,
+            };
+            out.insert(name.clone(), tensor);
         }
         Ok(out)
     }
@@ -172,10 +201,13 @@ impl AdamW {
             out.insert(format!("ema:{name}"), tensor(&slot.ema)?);
             out.insert(format!("steps:{name}"), Tensor::new(&[slot.steps as u32], &Device::Cpu)?);
         }
+        if let Some(keep) = &self.keep {
+            keep.save(&mut out)?;
+        }
         Ok(out)
     }
 
-    /// Goes back to a saved state.
+    /// Goes back to a saved state; what is kept is the state's.
     ///
     /// # Errors
     /// If the state lacks a tensor or one has another shape; then nothing has changed.
@@ -209,6 +241,7 @@ impl AdamW {
             .iter()
             .map(|(name, var)| get("statistic", name, var))
             .collect::<Result<Vec<_>>>()?;
+        self.keep = Keep::restored(state, self.vars())?;
         for (var, value) in self.statistics.values().zip(&statistics) {
             var.set(value)?;
         }

@@ -16,7 +16,6 @@ use soli::config::ModelConfig;
 use soli::graph::Model;
 use soli::graph::kernels::cross_entropy::{cross_entropy, soft_cross_entropy};
 use soli::graph::{Dropout, TokenBatch};
-use soli::layout::Form;
 
 use super::Context;
 use super::captions::next_batch;
@@ -234,7 +233,8 @@ pub fn objective<'a>(context: &'a Context<'a>, stage: &'a JointStage) -> Result<
         Teacher::Itself => None,
         Teacher::Start => {
             let parameters = Parameters::new(context.recipe.seed);
-            let model = Model::new(parameters.builder(), &context.recipe.model, Form::Training)?;
+            // With what only training needs, as the values have it too.
+            let (model, _) = super::build(&parameters, &context.recipe.model)?;
             parameters.load(&context.parameters.values()?)?;
             Some(model)
         }

@@ -135,6 +135,8 @@ pub struct Inputs {
     pub groups: Groups,
     /// The words.
     pub vocabulary: Vocabulary,
+    /// Tokens, the first ones, that the weights knew which are started from; all of them where there are none.
+    pub known: usize,
 }
 
 /// What a stage is given.

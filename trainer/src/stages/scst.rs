@@ -25,6 +25,7 @@ use crate::data::Report;
 use crate::data::batches::{Batch, Plan, TokenExample};
 use crate::data::views::Views;
 use crate::metrics::cider::Cider;
+use crate::optimiser::WORD_TABLES;
 use crate::parameters::Parameters;
 use crate::sample::{Sample, sample};
 
@@ -244,7 +245,7 @@ impl Objective for Scst<'_> {
     /// Words that are hardly ever drawn get hardly any gradient here, of whatever sign the batch's mean advantage has,
     /// and AdamW makes full steps of it all the same. Cross-entropy would hold them down, the reward does not.
     fn frozen(&self) -> &'static [&'static str] {
-        &["decoder.embedding.weight", "decoder.output.bias"]
+        &WORD_TABLES
     }
 
     fn describes(&self) -> bool {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use candle_core::Tensor;
 use soli::captioner::{CaptionOptions, Captioner};
 use soli::graph::plain;
@@ -84,10 +84,15 @@ pub fn train(
     report: &mut Report,
 ) -> Result<()> {
     let schedule = objective.schedule().clone();
+    ensure!(
+        schedule.keep == 0.0 || context.recipe.describes,
+        "`{name}.schedule.keep` is a share of what weights know already: name them with --weights, or leave it out"
+    );
     let per_epoch = objective.steps_per_epoch();
     let steps = per_epoch * schedule.epochs;
     let mut optimiser = AdamW::new(context.parameters.vars())?;
     optimiser.freeze(objective.frozen());
+    optimiser.keep(schedule.keep, context.inputs.known)?;
     let mut progress = Progress {
         recipe: identity,
         words: context.inputs.vocabulary.words().to_vec(),
