@@ -249,7 +249,7 @@ impl Captioner {
         }))
     }
 
-    /// What a picture's surface is like, from which its kind is read: for each of five blocks of the trunk
+    /// What a picture's surface is like, from which its kind is read: for each of seven blocks of the trunk
     /// the mean of each channel over the cells, then the standard deviation of each.
     ///
     /// # Errors

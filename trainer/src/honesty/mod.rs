@@ -37,7 +37,7 @@ impl Honesty<'_> {
         let kinds = self.kinds.map_or_else(String::new, |kinds| {
             format!(
                 "## Which pictures are photographs\n\n\
-                A linear classifier on what a picture's surface is like: mean and standard deviation over the cells of what five \
+                A linear classifier on what a picture's surface is like: mean and standard deviation over the cells of what seven \
                 of the trunk's blocks give. Each picture was judged twice: by a classifier that was fitted without its source (a \
                 way of drawing, a template of rendered pages, a set of charts; photographs, of which there are many sources, \
                 singly), and by one that was fitted without that picture and others, but on some of its source. What is shipped \
