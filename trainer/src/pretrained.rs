@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use soli::captioner::Captioner;
 use soli::config::{EncoderConfig, ModelConfig};
-use soli::graph::Trunk;
+use soli::graph::{Model, Trunk, plain};
 use soli::layout::{BATCH_NORM_EPSILON, Form, Linear, Network};
+use soli::vocab::{SPECIAL_TOKENS, Vocabulary};
+use soli::weights::{Provenance, Weights};
 
+use crate::fold::fold;
 use crate::parameters::Parameters;
 
 /// Why a file with a pretrained trunk cannot be used.
@@ -103,23 +107,51 @@ pub fn load(path: &Path, config: &ModelConfig) -> Result<HashMap<String, Tensor>
 /// Side in pixels of the pictures that the trunk was trained on.
 pub const SIDE: usize = 224;
 
+/// The network that has nothing but EfficientNet-Lite0 and its own head; its decoder is never used.
+fn encoder_alone() -> ModelConfig {
+    let mut encoder = EncoderConfig::new(SIDE);
+    encoder.head = true;
+    let decoder =
+        r#"{"layers": 1, "width": 8, "heads": 1, "ffn_width": 8, "max_tokens": 4, "vocab_size": 5}"#;
+    let decoder = serde_json::from_str(decoder).expect("the text is right");
+    ModelConfig { encoder, decoder, concepts: None }
+}
+
 /// EfficientNet-Lite0 with its own head as it was pretrained, and what its input has to be like.
 ///
 /// # Errors
 /// As [`load`].
 pub fn encoder(path: &Path) -> Result<(Trunk, EncoderConfig), BackboneError> {
-    let mut encoder = EncoderConfig::new(SIDE);
-    encoder.head = true;
-    // Of the network only the encoder is made.
-    let decoder = r#"{"layers": 1, "width": 8, "heads": 1, "ffn_width": 8, "max_tokens": 4}"#;
-    let decoder = serde_json::from_str(decoder).expect("the text is right");
-    let model = ModelConfig { encoder: encoder.clone(), decoder, concepts: None };
+    let model = encoder_alone();
     let tensors = load(path, &model)?;
     let unreadable = |source| BackboneError::Unreadable { path: path.to_owned(), source };
     let parameters = Parameters::new(0);
-    let trunk = Trunk::new(&parameters.builder(), &encoder, Form::Training).map_err(unreadable)?;
+    let trunk = Trunk::new(&parameters.builder(), &model.encoder, Form::Training).map_err(unreadable)?;
     parameters.load(&tensors).map_err(unreadable)?;
-    Ok((trunk, encoder))
+    Ok((trunk, model.encoder))
+}
+
+/// The same for use, several times as fast: [`Captioner::features`] gives what its head sees in each cell, and nothing else of
+/// it means anything.
+///
+/// # Errors
+/// As [`load`].
+pub fn packed_encoder(path: &Path) -> anyhow::Result<Captioner> {
+    let mut config = encoder_alone();
+    let words = (config.decoder.vocab_size - SPECIAL_TOKENS.len()).max(1);
+    let vocabulary = Vocabulary::new((0..words).map(|i| format!("w{i}")).collect())?;
+    config.decoder.vocab_size = vocabulary.len();
+    let parameters = Parameters::new(0);
+    Model::new(parameters.builder(), &config, Form::Training)?;
+    parameters.load(&load(path, &config)?)?;
+    let tensors = plain(fold(parameters.values()?)?)?;
+    Ok(Captioner::new(Weights {
+        config,
+        vocabulary,
+        provenance: Provenance::default(),
+        confidence: None,
+        tensors,
+    })?)
 }
 
 /// The BatchNorm that does nothing but add `bias` (channels): what a folded convolution carries when it is trained
@@ -134,4 +166,70 @@ pub fn identity_norm(bias: &Tensor) -> candle_core::Result<[(&'static str, Tenso
         ("mean", bias.zeros_like()?),
         ("variance", (bias.ones_like()? * (1.0 - BATCH_NORM_EPSILON))?),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use soli::image::to_input;
+    use soli::layout::HEAD_CHANNELS;
+
+    use super::*;
+    use crate::data::decode::Picture;
+
+    /// A file as the package has it, of random numbers.
+    fn some_file(path: &Path) {
+        let network = Network::new(&encoder_alone());
+        let mut tensors = HashMap::new();
+        let mut add = |conv: String, norm: String, layer: &Linear| {
+            let shape = layer.weight().shape;
+            let (side, out) = (if layer.inputs == 27 { 3 } else { 1 }, shape[shape.len() - 1]);
+            let taps: usize = shape.iter().product::<usize>() / out;
+            // A depthwise convolution has one input a filter.
+            let (side, inputs) = match conv.contains("depthwise") {
+                true => ((taps as f64).sqrt() as usize, 1),
+                false => (side, taps / (side * side)),
+            };
+            let scale = (1.5 / taps as f64).sqrt();
+            let weight = Tensor::randn(0f32, scale as f32, (out, inputs, side, side), &Device::Cpu).unwrap();
+            tensors.insert(format!("{conv}.weight"), weight);
+            for (part, value) in [("weight", 1.1), ("bias", 0.2), ("running_mean", 0.1), ("running_var", 0.9)]
+            {
+                tensors
+                    .insert(format!("{norm}.{part}"), Tensor::full(value as f32, out, &Device::Cpu).unwrap());
+            }
+        };
+        add("_conv_stem".into(), "_bn0".into(), &network.trunk.stem);
+        for (i, block) in network.trunk.blocks.iter().enumerate() {
+            let at = |part: &str| format!("_blocks.{i}.{part}");
+            if let Some(expand) = &block.expand {
+                add(at("_expand_conv"), at("_bn0"), expand);
+            }
+            add(at("_depthwise_conv"), at("_bn1"), &block.depthwise);
+            add(at("_project_conv"), at("_bn2"), &block.project);
+        }
+        add("_conv_head".into(), "_bn1".into(), network.trunk.head.as_ref().unwrap());
+        candle_core::safetensors::save(&tensors, path).unwrap();
+    }
+
+    #[test]
+    fn the_encoder_for_use_sees_what_the_one_in_training_sees() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("encoder.safetensors");
+        some_file(&path);
+        let picture = image::RgbImage::from_fn(90, 70, |x, y| {
+            image::Rgb([(x * 2) as u8, (y * 3) as u8, (x * y) as u8])
+        });
+        let picture = Picture::from(&picture);
+        let (trunk, config) = encoder(&path)?;
+        let side = config.input_side;
+        let pixels = Tensor::from_vec(to_input(&picture.rgba(), &config)?, (1, side, side, 3), &Device::Cpu)?;
+        let trained = trunk.forward(&pixels)?.flatten_all()?.to_vec1::<f32>()?;
+        let packed = packed_encoder(&path)?.features(&picture.rgba())?;
+        assert_eq!((trained.len(), trained.len() % HEAD_CHANNELS), (packed.len(), 0));
+        assert!(trained.iter().any(|x| *x > 0.1), "something is seen");
+        for (a, b) in trained.iter().zip(&packed) {
+            assert!((a - b).abs() < 1e-3 * (1.0 + a.abs()), "{a} {b}");
+        }
+        Ok(())
+    }
 }

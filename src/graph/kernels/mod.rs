@@ -13,6 +13,7 @@ pub mod gelu;
 pub mod inverted_residual;
 pub mod layer_norm;
 pub mod linear;
+pub mod lstm;
 mod math;
 pub mod matmul;
 mod parallel;

@@ -7,9 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use soli::config::EncoderConfig;
-use soli::graph::Trunk;
-use soli::image::to_input;
+use soli::captioner::Captioner;
 use soli::layout::HEAD_CHANNELS;
 
 use crate::data::degrade::VERSIONS;
@@ -19,7 +17,7 @@ use crate::pretrained;
 use crate::progress::TrainingBar;
 
 /// Pictures that the encoder looks at together.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 256;
 
 /// How a picture is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,20 +42,17 @@ impl Condition {
         }
     }
 
-    fn input(self, path: &Path, encoder: &EncoderConfig) -> Result<Vec<f32>> {
-        let picture = decode::load(path)?;
-        let shown = match self {
+    fn show(self, picture: &decode::Picture) -> Result<decode::Picture> {
+        Ok(match self {
             Self::Width(px) => picture.shrunk(px.into())?,
             Self::Version(place) => decode::Picture::from(&VERSIONS[place].of(&picture.rgb())),
-        };
-        Ok(to_input(&shown.rgba(), encoder)?)
+        })
     }
 }
 
 /// The frozen encoder.
 pub struct Encoder {
-    trunk: Trunk,
-    config: EncoderConfig,
+    network: Captioner,
     /// Tells one encoder's features from another's.
     sha256: String,
 }
@@ -68,9 +63,22 @@ impl Encoder {
     /// # Errors
     /// If there is no such file.
     pub fn load(path: &Path) -> Result<Self> {
-        let (trunk, config) = pretrained::encoder(path)?;
+        let network = pretrained::packed_encoder(path)?;
         let sha256 = hex(&Sha256::digest(std::fs::read(path)?));
-        Ok(Self { trunk, config, sha256 })
+        Ok(Self { network, sha256 })
+    }
+
+    /// Pooled features of a picture in a file: the mean over its cells.
+    fn look(&self, path: &Path, condition: Condition) -> Result<Vec<f32>> {
+        let shown = condition.show(&decode::load(path)?)?;
+        let cells = self.network.features(&shown.rgba())?;
+        let mut pooled = vec![0f32; HEAD_CHANNELS];
+        for cell in cells.chunks_exact(HEAD_CHANNELS) {
+            pooled.iter_mut().zip(cell).for_each(|(sum, x)| *sum += x);
+        }
+        let count = (cells.len() / HEAD_CHANNELS).max(1) as f32;
+        pooled.iter_mut().for_each(|sum| *sum /= count);
+        Ok(pooled)
     }
 }
 
@@ -109,14 +117,11 @@ impl Seen {
             }
             let mut values = Vec::with_capacity(shape[0] * shape[1]);
             for some in examples.chunks(AT_ONCE) {
-                let inputs: Vec<Vec<f32>> = some
+                let seen: Vec<Vec<f32>> = some
                     .par_iter()
-                    .map(|example| condition.input(&example.image, &encoder.config))
+                    .map(|example| encoder.look(&example.image, condition))
                     .collect::<Result<_>>()?;
-                let side = encoder.config.input_side;
-                let pixels = Tensor::from_vec(inputs.concat(), (some.len(), side, side, 3), &Device::Cpu)?;
-                let features = encoder.trunk.forward(&pixels)?;
-                values.extend(features.flatten(1, 2)?.mean(1)?.flatten_all()?.to_vec1::<f32>()?);
+                values.extend(seen.into_iter().flatten());
                 bar.step(some.len(), f32::NAN);
             }
             store(&file, Tensor::from_slice(&values, (shape[0], shape[1]), &Device::Cpu)?)?;
@@ -124,6 +129,20 @@ impl Seen {
         }
         bar.finish();
         Ok(Self { by_condition })
+    }
+
+    /// Features (pictures times [`HEAD_CHANNELS`]) that are known already.
+    pub fn from_features(by_condition: impl IntoIterator<Item = (Condition, Vec<f32>)>) -> Self {
+        Self { by_condition: by_condition.into_iter().collect() }
+    }
+
+    /// The same pictures with other features.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    pub fn map(&self, change: impl Fn(&[f32]) -> Result<Vec<f32>>) -> Result<Self> {
+        let changed = |(condition, values): (&Condition, &Vec<f32>)| Ok((*condition, change(values)?));
+        Ok(Self { by_condition: self.by_condition.iter().map(changed).collect::<Result<_>>()? })
     }
 
     /// Adds pictures that were looked at under the same conditions.

@@ -6,6 +6,8 @@ use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState, RNN};
 use candle_nn::{Init, VarBuilder};
 use soli::graph::kernels::cross_entropy::cross_entropy;
 use soli::graph::kernels::dropout::dropout;
+use soli::graph::kernels::linear::{Activation, linear};
+use soli::graph::kernels::lstm::lstm;
 use soli::layout::HEAD_CHANNELS;
 use soli::vocab::{END, SPECIAL_TOKENS, START};
 
@@ -15,9 +17,48 @@ use super::plan::Settings;
 pub struct Network {
     head: (Tensor, Tensor),
     words: Tensor,
-    lstms: Vec<LSTM>,
+    lstms: Vec<Layer>,
     output: (Tensor, Tensor),
     settings: Settings,
+}
+
+/// An LSTM step by step, and its numbers for whole sequences.
+struct Layer {
+    steps: LSTM,
+    /// (4 hidden, inputs).
+    of_inputs: Tensor,
+    /// (4 hidden, hidden).
+    of_last: Tensor,
+    biases: [Tensor; 2],
+}
+
+impl Layer {
+    fn new(vb: &VarBuilder, number: usize, inputs: usize, hidden: usize) -> Result<Self> {
+        let random = |inputs: usize| Init::Randn { mean: 0.0, stdev: (1.0 / inputs as f64).sqrt() };
+        let config = LSTMConfig {
+            layer_idx: number,
+            w_ih_init: random(inputs),
+            w_hh_init: random(hidden),
+            ..LSTMConfig::default()
+        };
+        let steps = LSTM::new(inputs, hidden, config, vb.clone())?;
+        Ok(Self {
+            steps,
+            of_inputs: vb.get((4 * hidden, inputs), &format!("weight_ih_l{number}"))?,
+            of_last: vb.get((4 * hidden, hidden), &format!("weight_hh_l{number}"))?,
+            biases: [
+                vb.get(4 * hidden, &format!("bias_ih_l{number}"))?,
+                vb.get(4 * hidden, &format!("bias_hh_l{number}"))?,
+            ],
+        })
+    }
+
+    /// Outputs (rows, steps, hidden) of whole sequences (rows, steps, inputs).
+    fn sequences(&self, inputs: &Tensor) -> Result<Tensor> {
+        let bias = (&self.biases[0] + &self.biases[1])?;
+        let gates = linear(inputs, &self.of_inputs.t()?.contiguous()?, &bias, Activation::None)?;
+        lstm(&gates, &self.of_last)
+    }
 }
 
 fn dense(vb: &VarBuilder, name: &str, inputs: usize, outputs: usize) -> Result<(Tensor, Tensor)> {
@@ -37,16 +78,8 @@ impl Network {
     /// If one has another shape.
     pub fn new(vb: &VarBuilder, settings: Settings, vocabulary: usize) -> Result<Self> {
         let Settings { embedding, hidden, layers, .. } = settings;
-        let lstm = |layer: usize| {
-            let inputs = if layer == 0 { embedding } else { hidden };
-            let random = |inputs: usize| Init::Randn { mean: 0.0, stdev: (1.0 / inputs as f64).sqrt() };
-            let config = LSTMConfig {
-                layer_idx: layer,
-                w_ih_init: random(inputs),
-                w_hh_init: random(hidden),
-                ..LSTMConfig::default()
-            };
-            LSTM::new(inputs, hidden, config, vb.pp("lstm"))
+        let layer = |number: usize| {
+            Layer::new(&vb.pp("lstm"), number, if number == 0 { embedding } else { hidden }, hidden)
         };
         Ok(Self {
             head: dense(vb, "head", HEAD_CHANNELS, embedding)?,
@@ -55,7 +88,7 @@ impl Network {
                 "words.weight",
                 Init::Randn { mean: 0.0, stdev: 0.3 },
             )?,
-            lstms: (0..layers).map(lstm).collect::<Result<_>>()?,
+            lstms: (0..layers).map(layer).collect::<Result<_>>()?,
             output: dense(vb, "output", hidden, vocabulary)?,
             settings,
         })
@@ -79,17 +112,18 @@ impl Network {
     /// # Errors
     /// If the shape does not fit.
     pub fn state(&self, embeddings: &Tensor) -> Result<Tensor> {
-        let states = self.begin(embeddings)?;
-        states
-            .last()
-            .map(|state| state.h().clone())
-            .ok_or_else(|| candle_core::Error::Msg("there is no LSTM".into()))
+        self.outputs(&embeddings.unsqueeze(1)?)?.squeeze(1)
+    }
+
+    /// Outputs (rows, steps, hidden) of the last LSTM.
+    fn outputs(&self, inputs: &Tensor) -> Result<Tensor> {
+        self.lstms.iter().try_fold(inputs.clone(), |x, layer| layer.sequences(&x))
     }
 
     fn step(&self, input: &Tensor, states: &mut [LSTMState]) -> Result<Tensor> {
         let mut x = input.clone();
-        for (lstm, state) in self.lstms.iter().zip(states) {
-            *state = lstm.step(&x, state)?;
+        for (layer, state) in self.lstms.iter().zip(states) {
+            *state = layer.steps.step(&x, state)?;
             x = state.h().clone();
         }
         Ok(x)
@@ -98,7 +132,7 @@ impl Network {
     fn begin(&self, embeddings: &Tensor) -> Result<Vec<LSTMState>> {
         let pictures = embeddings.dim(0)?;
         let mut states =
-            self.lstms.iter().map(|lstm| lstm.zero_state(pictures)).collect::<Result<Vec<_>>>()?;
+            self.lstms.iter().map(|layer| layer.steps.zero_state(pictures)).collect::<Result<Vec<_>>>()?;
         self.step(embeddings, &mut states)?;
         Ok(states)
     }
@@ -114,29 +148,28 @@ impl Network {
         let longest = captions.iter().map(|caption| caption.len() + 1).max().unwrap_or(1);
         // Past its end a caption reads whatever; those rows are not learned from.
         let at = |caption: &[u32], place: usize| caption.get(place).copied().unwrap_or(END);
-        let mut states = self.begin(embeddings)?;
-        let mut outputs = Vec::with_capacity(longest);
-        for place in 0..longest {
-            let tokens: Vec<u32> = captions
-                .iter()
-                .map(|caption| if place == 0 { START } else { at(caption, place - 1) })
-                .collect();
-            let tokens = Tensor::from_vec(tokens, captions.len(), &Device::Cpu)?;
-            outputs.push(self.step(&self.words.index_select(&tokens, 0)?, &mut states)?);
-        }
-        // (places * pictures, hidden), of which those rows are kept that lie before a caption's end.
+        // The embedding, the start, and all words but the end.
+        let read: Vec<u32> = captions
+            .iter()
+            .flat_map(|caption| {
+                (0..longest).map(|place| if place == 0 { START } else { at(caption, place - 1) })
+            })
+            .collect();
+        let read = Tensor::from_vec(read, captions.len() * longest, &Device::Cpu)?;
+        let words = self.words.index_select(&read, 0)?.reshape((captions.len(), longest, ()))?;
+        let outputs = self.outputs(&Tensor::cat(&[&embeddings.unsqueeze(1)?, &words], 1)?)?;
+        // Those rows are kept that lie after a word and before the caption's end.
         let (mut rows, mut targets) = (Vec::new(), Vec::new());
-        for place in 0..longest {
-            for (picture, caption) in
-                captions.iter().enumerate().filter(|(_, caption)| place <= caption.len())
-            {
-                rows.push((place * captions.len() + picture) as u32);
+        for (picture, caption) in captions.iter().enumerate() {
+            for place in 0..=caption.len() {
+                rows.push((picture * (longest + 1) + place + 1) as u32);
                 targets.push(at(caption, place));
             }
         }
         let rows = Tensor::from_vec(rows, targets.len(), &Device::Cpu)?;
-        let read = Tensor::cat(&outputs, 0)?.index_select(&rows, 0)?;
-        let logits = apply(&dropout(&read, self.settings.dropout, seed)?, &self.output)?;
+        let read = outputs.flatten(0, 1)?.index_select(&rows, 0)?;
+        let read = dropout(&read, self.settings.dropout, seed)?;
+        let logits = linear(&read, &self.output.0, &self.output.1, Activation::None)?;
         cross_entropy(&logits, &targets, 0.0)?.mean_all()
     }
 
@@ -214,6 +247,23 @@ mod tests {
         };
         let expected = (4.0 * alone(0)? + 2.0 * alone(1)?) / 6.0;
         assert!((loss.to_scalar::<f32>()? - expected).abs() < 1e-5);
+        Ok(())
+    }
+
+    #[test]
+    fn whole_sequences_give_what_single_steps_give() -> Result<()> {
+        let parameters = Parameters::new(1);
+        let network = Network::new(&parameters.builder(), settings(), 9)?;
+        let inputs: Vec<f32> = (0..3 * 4 * 6).map(|i| (i as f32 * 0.37).sin()).collect();
+        let inputs = Tensor::from_vec(inputs, (3, 4, 6), &Device::Cpu)?;
+        let together = network.outputs(&inputs)?.to_vec3::<f32>()?;
+        let mut states = network.begin(&inputs.i((.., 0))?)?;
+        for at in 1..4 {
+            let out = network.step(&inputs.i((.., at))?, &mut states)?.to_vec2::<f32>()?;
+            for (out, together) in out.iter().zip(&together) {
+                assert!(out.iter().zip(&together[at]).all(|(a, b)| (a - b).abs() < 1e-5), "{out:?}");
+            }
+        }
         Ok(())
     }
 
