@@ -77,6 +77,47 @@ fn study(folder: &Path, more: &[&str]) -> Output {
 }
 
 #[test]
+fn a_ladder_goes_on_from_row_to_row() {
+    let folder = tempfile::tempdir().unwrap();
+    write_study(folder.path());
+    let rung = |name: &str, more: &str| format!("[[rungs]]\nname = {name:?}\nwhat = \"w\"\n{more}\n");
+    let first = rung("first", "recipe = \"base.toml\"");
+    let second = rung("second", "recipe = \"aug.toml\"\nfrom = \"first\"\nseeds = [1, 2]\nfloat = true");
+    let file = folder.path().join("runs/first-1/soli.safetensors");
+    let as_it_is = rung("as it is", &format!("weights = {file:?}"));
+    let plan = |rungs: &str| {
+        let head = "title = \"Which?\"\nhow = \"so\"\npx = [48, 25]\nbeam = 2\n";
+        fs::write(folder.path().join("study.toml"), format!("{head}{rungs}")).unwrap();
+    };
+    plan(&(first.clone() + &second + &as_it_is));
+    let all = study(folder.path(), &["--split", "dev"]);
+    assert!(all.status.success(), "{}", String::from_utf8_lossy(&all.stderr));
+    let record = |name: &str| {
+        let path = folder.path().join("docs/study").join(name);
+        soli_trainer::study::ladder::Record::load(&path).unwrap().unwrap()
+    };
+    let (first_run, second_run, again) =
+        (record("first-1.json"), record("second-2.json"), record("as-it-is-1.json"));
+    assert_eq!((first_run.sets[0].pictures, first_run.sets[0].name.as_str()), (3, "data dev"));
+    assert_eq!(first_run.weights_sha256, again.weights_sha256, "the same file, measured as it is");
+    assert_eq!(first_run.sets, again.sets);
+    assert_ne!(first_run.weights_sha256, second_run.weights_sha256);
+    assert_eq!(second_run.sets[0].float_cider.len(), 2);
+    assert!(again.recipe.is_none() && second_run.recipe.unwrap().contains("seed = 2"));
+    let document = folder.path().join("docs/study.md");
+    let text = fs::read_to_string(&document).unwrap();
+    assert!(text.contains("| second | w | first | 2 |") && text.contains("differences.svg"), "{text}");
+    let report = study(folder.path(), &["--report-only", "--split", "dev"]);
+    assert!(report.status.success());
+    assert_eq!(fs::read_to_string(&document).unwrap(), text);
+
+    // What a row needs and cannot have is told before anything is trained.
+    plan(&(second + &first));
+    let said = String::from_utf8_lossy(&study(folder.path(), &[]).stderr).into_owned();
+    assert!(said.contains("goes on from `first`, which is no row above it"), "{said}");
+}
+
+#[test]
 fn rows_are_measured_once_and_the_report_repeats_the_records() {
     let folder = tempfile::tempdir().unwrap();
     write_study(folder.path());

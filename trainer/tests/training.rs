@@ -1,5 +1,6 @@
 //! The trainer on a tiny rendered data set: every variable learns, and a killed run goes on as if nothing had happened.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,12 +21,13 @@ use soli_trainer::contrast;
 use soli_trainer::data::batches::{Batch, Plan, TokenExample, tokenise};
 use soli_trainer::data::views::{Pairing, Views};
 use soli_trainer::data::{Dataset, Split, tokens};
-use soli_trainer::optimiser::{is_classifier, is_statistic, is_trunk, warmup_cosine};
+use soli_trainer::optimiser::{WORD_TABLES, is_classifier, is_statistic, is_trunk, warmup_cosine};
 use soli_trainer::parameters::Parameters;
 use soli_trainer::stages::captions::CaptionStage;
 use soli_trainer::stages::joint::{CaptionsOn, JointStage};
 use soli_trainer::stages::reading::Reader;
 use soli_trainer::stages::{self, captions, joint, scst};
+use soli_trainer::study::ladder::Plan as Ladder;
 
 const RECIPE: &str = r#"
 seed = 7
@@ -107,6 +109,7 @@ contrastive = 1.0
 margin = 1.0
 distillation = 0.5
 word_distillation = 0.5
+teacher = "start"
 info_nce = 0.1
 pairing = "sharp-and-degraded"
 captions_on = "both"
@@ -597,19 +600,121 @@ fn weights_are_trained_on_and_learn_new_words() {
     assert!(trained_on < fresh - 0.3, "the first loss is {trained_on}, that of a fresh network {fresh}");
 }
 
+/// The numbers of a run's captions, as they are handed on.
+fn handed_on(run: &Path) -> BTreeMap<String, Vec<f32>> {
+    let file = run.join("captions/parameters.safetensors");
+    let tensors = candle_core::safetensors::load(file, &candle_core::Device::Cpu).unwrap();
+    let values = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    tensors.into_iter().map(|(name, tensor)| (name, values(tensor))).collect()
+}
+
+#[test]
+fn what_is_kept_is_averaged_with_what_is_learned_and_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = data_set(folder.path(), 12);
+    let text = fs::read_to_string(&recipe).unwrap();
+    let keep = |share: f64| {
+        let kept = text.replace("ema_decay = 0.9", &format!("ema_decay = 0.9\nkeep = {share}"));
+        fs::write(&recipe, kept).unwrap();
+    };
+    keep(0.5);
+    let refused = train(folder.path(), &recipe, "refused").output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("captions.schedule.keep"), "{said}");
+    assert!(said.contains("--weights"), "{said}");
+
+    fs::write(&recipe, &text).unwrap();
+    let first = train(folder.path(), &recipe, "first").output().unwrap();
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let captions = folder.path().join("data/captions.txt");
+    fs::write(&captions, fs::read_to_string(&captions).unwrap() + "0.jpg,A ruby square .\n").unwrap();
+    let on = |run: &str| {
+        let mut command = train(folder.path(), &recipe, run);
+        command.arg("--weights").arg(folder.path().join("first/soli.safetensors"));
+        command
+    };
+    for (run, share) in [("learned", 0.0), ("half", 0.25), ("known", 1.0)] {
+        keep(share);
+        let output = on(run).output().unwrap();
+        assert!(output.status.success(), "{run}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let [learned, half, known] = ["learned", "half", "known"].map(|run| handed_on(&folder.path().join(run)));
+    assert!(learned["decoder.embedding.weight"] != known["decoder.embedding.weight"], "nothing was learned");
+    let mean = |(&is, &was): (&f32, &f32)| (0.25 * f64::from(was) + 0.75 * f64::from(is)) as f32;
+    for (name, half) in &half {
+        let mut expected: Vec<f32> = learned[name].iter().zip(&known[name]).map(mean).collect();
+        if WORD_TABLES.contains(&name.as_str()) {
+            // The new word is the last one, and all that is known of it was learned now.
+            let row = if name.ends_with("weight") { 16 } else { 1 };
+            let from = expected.len() - row;
+            assert_eq!(learned[name][from..], known[name][from..], "{name}");
+            expected[from..].copy_from_slice(&learned[name][from..]);
+        }
+        assert!(*half == expected, "{name} is not the mean");
+    }
+
+    let recipe_of = |run: &str| {
+        Weights::from_bytes(&fs::read(folder.path().join(run).join("soli.safetensors")).unwrap())
+            .unwrap()
+            .provenance
+            .recipe
+            .unwrap()
+    };
+    assert!(recipe_of("half").contains("keep = 0.25") && !recipe_of("learned").contains("keep"));
+
+    // The file that was started from, to the last bit of what is not rounded; in it a matrix is 8-bit integers.
+    let read = |run: &str| Weights::from_bytes(&fs::read(folder.path().join(run)).unwrap()).unwrap();
+    let (before, after) = (read("first/soli.safetensors").tensors, read("known/soli.safetensors").tensors);
+    for name in ["decoder.norm.gamma", "encoder.stem.bias", "decoder.layers.1.ffn_up.bias"] {
+        assert_eq!(before[name].values, after[name].values, "{name}");
+    }
+    for (name, before) in before.iter().filter(|(name, _)| !WORD_TABLES.contains(&name.as_str())) {
+        let most = before.values.iter().fold(0f32, |most, value| most.max(value.abs()));
+        for (before, after) in before.values.iter().zip(&after[name].values) {
+            assert!((before - after).abs() <= 1e-5 * most, "{name}: {before} became {after}");
+        }
+    }
+
+    keep(0.25);
+    let killed = folder.path().join("killed");
+    kill_when(&killed.join("captions/previous.safetensors"), on("killed"));
+    // What is exported of a stage that is not finished is averaged too.
+    let last = killed.join("captions/checkpoint.safetensors");
+    if !last.exists() {
+        fs::copy(killed.join("captions/previous.safetensors"), &last).unwrap();
+    }
+    let name = "decoder.layers.0.ffn_up.bias";
+    let state = candle_core::safetensors::load(&last, &candle_core::Device::Cpu).unwrap();
+    let is = state[&format!("ema:{name}")].to_vec1::<f32>().unwrap();
+    let expected: Vec<f32> = is.iter().zip(&known[name]).map(mean).collect();
+    assert!(is != known[name], "nothing was learned yet");
+    assert_eq!(soli_trainer::cli::export::weights_of(&killed).unwrap().tensors[name].values, expected);
+    let resumed = on("killed").output().unwrap();
+    assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+    assert!(handed_on(&killed) == half, "a run that was killed ends elsewhere");
+}
+
 #[test]
 fn every_published_recipe_can_be_used() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
     let mut read = Vec::new();
     let mut rows = Vec::new();
-    for folder in [configs.clone(), configs.join("study"), configs.join("study/late")] {
+    let mut rungs = 0;
+    let folders =
+        ["", "study", "study/late", "study/world", "study/release"].map(|folder| configs.join(folder));
+    for folder in folders {
         for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if ["study-paper.toml", "study-few.toml", "study-domain.toml"].contains(&name.as_str()) {
                 let plan =
                     soli_trainer::study::paper::Plan::load(&path).unwrap_or_else(|why| panic!("{why:#}"));
-                assert!(plan.rows.len() > 4 && plan.seeds.len() >= 5, "{name}");
+                assert!(plan.rows.len() > 4 && plan.seeds.len() >= 3, "{name}");
+            } else if Ladder::is_at(&path) {
+                for row in Ladder::load(&path).unwrap_or_else(|why| panic!("{why:#}")).rows {
+                    rungs += 1;
+                    row.recipe.iter().for_each(|path| assert!(path.is_file(), "{}", path.display()));
+                }
             } else if name.starts_with("study") && name.ends_with(".toml") {
                 rows.extend(
                     soli_trainer::study::plan::Plan::load(&path).unwrap_or_else(|why| panic!("{why:#}")).rows,
@@ -620,7 +725,7 @@ fn every_published_recipe_can_be_used() {
             }
         }
     }
-    assert!(rows.len() > 8, "the studies' plans were not found");
+    assert!(rows.len() > 8 && rungs > 10, "the studies' plans were not found");
     for row in rows {
         Recipe::load(&row.recipe).unwrap_or_else(|why| panic!("{}: {why}", row.name));
     }
@@ -665,6 +770,16 @@ fn a_recipe_with_a_mistake_names_key_and_line() {
     for (from, to, expected) in [
         ("dropout = 0.1", "drop_out = 0.1", vec!["drop_out", "line 18"]),
         ("dropout = 0.1", "dropout = 1.5", vec!["captions.dropout", "1.5", "line 18"]),
+        (
+            "ema_decay = 0.9",
+            "ema_decay = 0.9\nkeep = 1.5",
+            vec!["captions.schedule.keep", "1.5", "line 35", "lie in 0..=1"],
+        ),
+        (
+            "ema_decay = 0.9",
+            "keep = -0.1\nema_decay = 0.9",
+            vec!["captions.schedule.keep", "-0.1", "line 34"],
+        ),
         ("batch = 4", "batch = 0", vec!["captions.schedule.batch", "0", "line 27"]),
         ("degraded = 0.5", "degraded = 2", vec!["captions.views.degraded", "line 23"]),
         ("flip = true", "flip = true\nversions = \"all\"", vec!["line 22", "any-size"]),

@@ -6,5 +6,6 @@ pub mod eval;
 pub mod export;
 pub mod print;
 pub mod study;
+mod study_ladder;
 mod study_paper;
 pub mod train;

@@ -22,6 +22,7 @@ use crate::kept_tensor::hex;
 use crate::parameters::Parameters;
 use crate::pretrained;
 use crate::stages::{self, Inputs};
+use crate::study::ladder::Plan as Ladder;
 use crate::study::plan::{Plan, PlannedRow, budget};
 use crate::study::record::Record;
 use crate::study::{charts, measure, report};
@@ -69,6 +70,9 @@ impl Study {
     pub fn run(self) -> Result<()> {
         if is_paper(&self.config) {
             return self.run_paper();
+        }
+        if Ladder::is_at(&self.config) {
+            return self.run_ladder();
         }
         let plan = Plan::load(&self.config)?;
         std::fs::create_dir_all(&self.out)
@@ -125,6 +129,7 @@ impl Study {
             pretrained: self.sources.pretrained_path(),
             text,
             groups,
+            known: vocabulary.len(),
             vocabulary,
         };
         let begin = |seed: u64, recipe: &Recipe| -> Result<Parameters> {

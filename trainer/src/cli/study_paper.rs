@@ -1,5 +1,6 @@
 //! `soli study` on a plan of the paper's own regime (see [`crate::study::paper`]).
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +11,8 @@ use crate::checkpoint::write_whole;
 use crate::data::batches::tokenise;
 use crate::data::{Dataset, Example, Split, tokens};
 use crate::study::paper::{
-    Condition, Data, Encoder, Plan, Record, Row, Seen, Share, TestSet, differences, markdown, train,
+    Condition, Data, Encoder, Plan, Record, Restored, Row, Seen, Share, TestSet, captioned, differences,
+    markdown, train,
 };
 
 impl Study {
@@ -43,9 +45,27 @@ impl Study {
             .collect();
         if !todo.is_empty() {
             let data = self.paper_data(&plan)?;
+            // The last one of each kind: rows of one seed share it.
+            let mut restored: HashMap<Restored, (Vec<usize>, u64, Data)> = HashMap::new();
             for (row, share, seed) in todo {
                 eprintln!("row {}, {} of the captions, seed {seed}", row.name, share.name());
-                train(&data, row, share, plan.network, seed)?.save(&path(row, share, seed))?;
+                let data = match row.restored {
+                    None => &data,
+                    Some(on) => {
+                        let pictures: Vec<usize> = match on {
+                            Restored::All => (0..data.train.pictures()).collect(),
+                            Restored::Captioned => captioned(data.captions.len(), share, seed),
+                        };
+                        let last = restored.remove(&on).filter(|(of, by, _)| (of, *by) == (&pictures, seed));
+                        let again = || -> Result<_> {
+                            eprintln!("restoring what {} pictures show", pictures.len());
+                            let data = data.restored(&pictures, seed)?;
+                            Ok((pictures, seed, data))
+                        };
+                        &restored.entry(on).insert_entry(last.map_or_else(again, Ok)?).into_mut().2
+                    }
+                };
+                train(data, row, share, plan.network, seed)?.save(&path(row, share, seed))?;
             }
         }
         let mut records = Vec::new();

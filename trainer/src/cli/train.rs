@@ -28,7 +28,7 @@ pub struct Train {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     #[command(flatten)]
-    sources: Sources,
+    pub(super) sources: Sources,
     /// Start from these weights instead of the pretrained trunk: the network and its words are the file's, new words are added, and
     /// the input's side is the recipe's.
     #[arg(long, value_name = "FILE")]
@@ -42,6 +42,35 @@ pub struct Train {
 }
 
 impl Train {
+    /// Training as a row of a study.
+    pub(super) fn of_study(sources: Sources, limit: Option<usize>) -> Self {
+        Self { config: PathBuf::new(), sources, weights: None, run: None, limit }
+    }
+
+    /// Trains by one recipe in the folder `run`, from the weights at `start` if given, and says where its weights are.
+    ///
+    /// # Errors
+    /// With what is wrong and what to do.
+    pub(super) fn train(&self, recipe: Recipe, run: &Path, start: Option<&Path>) -> Result<PathBuf> {
+        let mut report = Report::default();
+        let sets = self.open()?;
+        let start = start.map(read_weights).transpose()?;
+        let trained = self.one(recipe, run, start.as_ref(), &sets, &mut report);
+        if !report.is_clean() {
+            eprintln!("{report}");
+        }
+        trained
+    }
+
+    /// The data sets, or the first pictures of each.
+    fn open(&self) -> Result<Vec<Captioned>> {
+        let mut sets = self.sources.open()?;
+        if let Some(limit) = self.limit {
+            sets.iter_mut().for_each(|set| set.train.truncate(limit.max(1)));
+        }
+        Ok(sets)
+    }
+
     /// Runs the verb.
     ///
     /// # Errors
@@ -50,10 +79,7 @@ impl Train {
         // All of them now: a mistake in the last one must not show after hours.
         let recipes = Recipe::chain(&self.config)?;
         let mut report = Report::default();
-        let mut sets = self.sources.open()?;
-        if let Some(limit) = self.limit {
-            sets.iter_mut().for_each(|set| set.train.truncate(limit.max(1)));
-        }
+        let sets = self.open()?;
         let first = self.run.clone().unwrap_or_else(|| Path::new("runs").join(&recipes[0].0));
         let mut start = self.weights.as_deref().map(read_weights).transpose()?;
         let mut weights = PathBuf::new();
@@ -188,7 +214,8 @@ impl Train {
         };
         let pretrained = self.sources.pretrained_path();
         let train = Arc::new(train);
-        let inputs = Inputs { train, dev, unlabelled, labelled, pretrained, text, groups, vocabulary };
+        let known = start.map_or(vocabulary.len(), |weights| weights.vocabulary.len());
+        let inputs = Inputs { train, dev, unlabelled, labelled, pretrained, text, groups, vocabulary, known };
         stages::run(&recipe, &inputs, &parameters, run, report)?;
         let file = run.join("soli.safetensors");
         export::write(&export::weights_of(run)?, Precision::Int8, &file)?;
@@ -216,7 +243,7 @@ pub struct Captioned {
 }
 
 /// What a run learns from. Nothing is read that is not named here.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Sources {
     /// Captioned pictures: a folder or captions file in Kaggle's or the original Flickr8k, Karpathy's or COCO's layout. May be
     /// repeated; PATH=WEIGHT draws its pictures WEIGHT times in each pass.
@@ -229,7 +256,7 @@ pub struct Sources {
     /// Captions without pictures: one a line, or lines of an id, a tab and a caption, where those of one id describe the same picture.
     /// May be repeated.
     #[arg(long, value_name = "FILE")]
-    text: Vec<PathBuf>,
+    pub(super) text: Vec<PathBuf>,
     /// A folder of pictures without captions, for stages that use them. May be repeated.
     #[arg(long, value_name = "FOLDER")]
     unlabelled: Vec<PathBuf>,
@@ -237,7 +264,7 @@ pub struct Sources {
     /// or the folder of a labels.csv. A fifth of them is never learned from, so that it can be measured on. May be repeated, with a
     /// weight as in --data.
     #[arg(long, value_name = "PATH[=WEIGHT]", value_parser = weighted)]
-    labels: Vec<(PathBuf, f64)>,
+    pub(super) labels: Vec<(PathBuf, f64)>,
 }
 
 /// Captions without pictures.

@@ -19,9 +19,9 @@ use soli_trainer::metrics_file::{MetricsFile, Row as MetricsRow};
 use soli_trainer::stream::output::{self, Format};
 use soli_trainer::stream::sources::{Columns, Input, ReadOptions};
 use soli_trainer::stream::{self, Done, Id, Row, StreamOptions};
-use soli_trainer::study::paper;
 use soli_trainer::study::plan::Plan;
 use soli_trainer::study::record::Record;
+use soli_trainer::study::{ladder, paper};
 use tempfile::TempDir;
 
 use crate::Outcome;
@@ -321,6 +321,7 @@ pub fn studies() -> Target {
             "study-paper.toml" | "study-few.toml" | "study-domain.toml" => {
                 outcome(paper::Plan::load(&path), due)
             }
+            "study-world.toml" | "study-release.toml" => outcome(ladder::Plan::load(&path), due),
             _ => outcome(Plan::load(&path), due),
         }
     };

@@ -13,13 +13,14 @@ mod objective;
 mod plan;
 mod record;
 mod report;
+mod restorer;
 mod run;
-mod statistics;
+pub(super) mod statistics;
 
 pub use chart::differences;
 pub use features::{Condition, Encoder, Seen};
 pub use network::Network;
-pub use plan::{Plan, Row, Share, Views};
+pub use plan::{Plan, Restored, Row, Share, Views};
 pub use record::Record;
 pub use report::markdown;
-pub use run::{Data, TestSet, train};
+pub use run::{Data, TestSet, captioned, train};

@@ -7,8 +7,6 @@ use super::network::Network;
 use super::plan::{Layer, Objective, Row, Settings, Teacher};
 use crate::contrast;
 
-/// Temperature of InfoNCE.
-const TEMPERATURE: f64 = 0.1;
 /// Decay of the teacher that is a running average.
 const TEACHER_DECAY: f64 = 0.99;
 
@@ -81,9 +79,9 @@ pub fn objective(
                 true => contrast::nearest_others(&a, &b)?,
                 false => contrast::other_pictures(a.dim(0)?, seed),
             };
-            contrast::contrastive(&a, &b, &others, settings.margin)?.0
+            contrast::contrastive(&a, &b, &others, row.margin.unwrap_or(settings.margin))?.0
         }
-        Objective::InfoNce => contrast::info_nce(&a.unsqueeze(1)?, &b.unsqueeze(1)?, TEMPERATURE)?,
+        Objective::InfoNce => contrast::info_nce(&a.unsqueeze(1)?, &b.unsqueeze(1)?, row.temperature)?,
         Objective::Vicreg => contrast::vicreg(&a, &b)?,
         Objective::Distillation => {
             let sharp = match teacher {

@@ -94,6 +94,12 @@ pub struct Row {
     /// What the objective on pairs is.
     #[serde(default)]
     pub objective: Objective,
+    /// Margin of the contrastive loss, if it is not the study's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
+    /// Temperature of InfoNCE.
+    #[serde(default = "temperature")]
+    pub temperature: f64,
     /// Whether the picture that each is contrasted with is the nearest other one of the batch, or any.
     #[serde(default)]
     pub hard: bool,
@@ -103,6 +109,9 @@ pub struct Row {
     /// What is compared.
     #[serde(default)]
     pub layer: Layer,
+    /// On whose versions a network learns first to give the sharp picture's features (`restorer.rs`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
     /// How often the study's number of passes.
     #[serde(default = "one")]
     pub passes: usize,
@@ -110,6 +119,10 @@ pub struct Row {
 
 fn one() -> usize {
     1
+}
+
+fn temperature() -> f64 {
+    0.1
 }
 
 /// Which versions of a picture are learned from.
@@ -152,6 +165,16 @@ pub enum Teacher {
     Ema,
     /// The head as it is after half of the passes; nothing is distilled before.
     Frozen,
+}
+
+/// The pictures that features are learned to be restored on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restored {
+    /// All there are, with and without captions.
+    All,
+    /// Those with captions.
+    Captioned,
 }
 
 /// What the objective on pairs compares.
@@ -202,6 +225,13 @@ impl Plan {
             ensure!(
                 row.weight.is_finite() && row.weight >= 0.0,
                 "{file}, row `{}`: `weight` must be 0 or more",
+                row.name
+            );
+            ensure!(
+                row.margin.is_none_or(|margin| margin.is_finite() && margin > 0.0)
+                    && row.temperature.is_finite()
+                    && row.temperature > 0.0,
+                "{file}, row `{}`: `margin` and `temperature` must be above 0",
                 row.name
             );
             ensure!(

@@ -16,6 +16,7 @@ use super::network::Network;
 use super::objective::{HeadTeacher, has_teacher, objective};
 use super::plan::{Objective, Row, Settings, Share, Teacher, Views};
 use super::record::{Distances, Measured, Record, Scored};
+use super::restorer::Restorer;
 use crate::metrics::{self, bleu};
 use crate::optimiser::{AdamW, StepOptions, warmup_cosine};
 use crate::parameters::Parameters;
@@ -43,6 +44,28 @@ pub struct TestSet {
     pub seen: Seen,
     /// What people say of the pictures.
     pub references: Vec<Vec<String>>,
+}
+
+impl Data {
+    /// The same pictures as a restorer shows them, which was fitted on `pictures` of the training pictures.
+    ///
+    /// # Errors
+    /// If it cannot be fitted.
+    pub fn restored(&self, pictures: &[usize], seed: u64) -> Result<Self> {
+        let restorer = Restorer::fit(&self.train, pictures, seed)?;
+        let restored = |seen: &Seen| seen.map(|features| restorer.restore(features));
+        let set = |set: &TestSet| -> Result<TestSet> {
+            let (name, references) = (set.name.clone(), set.references.clone());
+            Ok(TestSet { name, seen: restored(&set.seen)?, references })
+        };
+        Ok(Self {
+            train: restored(&self.train)?,
+            captions: self.captions.clone(),
+            sets: self.sets.iter().map(set).collect::<Result<_>>()?,
+            conditions: self.conditions.clone(),
+            vocabulary: self.vocabulary.clone(),
+        })
+    }
 }
 
 /// Longest gradient.
@@ -186,8 +209,8 @@ fn frequencies(data: &Data, captioned: &[usize]) -> Result<Tensor> {
     Ok(Tensor::new(logarithms, &Device::Cpu)?)
 }
 
-/// The pictures that have captions: at least two.
-fn captioned(pictures: usize, share: Share, seed: u64) -> Vec<usize> {
+/// The pictures that have captions, of so many: at least two.
+pub fn captioned(pictures: usize, share: Share, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..pictures).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(u64::MAX);
