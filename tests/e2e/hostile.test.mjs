@@ -9,7 +9,7 @@ import { PATIENCE, eventually } from './helpers.mjs';
 import { hostileSite } from './hostile-site.mjs';
 
 const PANEL = '[data-soli-panel]';
-const WHOLE = 2 * PATIENCE;
+const WHOLE = 8 * PATIENCE;
 
 describe('the extension on hostile pages', () => {
   let site;
