@@ -709,7 +709,7 @@ fn every_published_recipe_can_be_used() {
             if ["study-paper.toml", "study-few.toml", "study-domain.toml"].contains(&name.as_str()) {
                 let plan =
                     soli_trainer::study::paper::Plan::load(&path).unwrap_or_else(|why| panic!("{why:#}"));
-                assert!(plan.rows.len() > 4 && plan.seeds.len() >= 3, "{name}");
+                assert!(plan.rows.len() > 4 && plan.seeds.len() >= 5, "{name}");
             } else if Ladder::is_at(&path) {
                 for row in Ladder::load(&path).unwrap_or_else(|why| panic!("{why:#}")).rows {
                     rungs += 1;
