@@ -87,12 +87,14 @@ fn write(
             .collect::<Vec<_>>()
             .join(" and of "),
     )?;
-    writeln!(text, "| row | what it is | seeds | seconds a run |\n|---|---|---|---|")?;
+    writeln!(text, "| row | what it is | seeds | seconds a run (median) |\n|---|---|---|---|")?;
     for row in &plan.rows {
         let seconds = |share: &Share| {
             let of = |record: &&Record| record.row.name == row.name && record.share == *share;
-            let all: Vec<f64> = records.iter().filter(of).map(|record| record.seconds).collect();
-            (!all.is_empty()).then(|| format!("{:.0}", all.iter().sum::<f64>() / all.len() as f64))
+            let mut all: Vec<f64> = records.iter().filter(of).map(|record| record.seconds).collect();
+            all.sort_by(f64::total_cmp);
+            // Not the mean: a run may have been stopped and continued.
+            all.get(all.len() / 2).map(|median| format!("{median:.0}"))
         };
         let seconds: Vec<String> = plan.shares().iter().filter_map(seconds).collect();
         if !seconds.is_empty() {
