@@ -75,15 +75,9 @@ impl Study {
             return self.run_ladder();
         }
         let plan = Plan::load(&self.config)?;
-        std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("cannot make the folder {}", self.out.display()))?;
+        self.begin(plan.rows.iter().map(|row| row.name.as_str()))?;
         let wanted = |row: &&PlannedRow| self.row.is_empty() || self.row.contains(&row.name);
         if !self.report_only {
-            if let Some(unknown) =
-                self.row.iter().find(|name| !plan.rows.iter().any(|row| &row.name == *name))
-            {
-                bail!("the study has no row `{unknown}`");
-            }
             let missing = |row: &PlannedRow, seed: u64| !self.record_path(&row.name, seed).exists();
             let todo: Vec<(&PlannedRow, u64)> = plan
                 .rows
@@ -190,28 +184,19 @@ impl Study {
     }
 
     fn report(&self, plan: &Plan) -> Result<()> {
-        let mut records = Vec::new();
-        let mut missing = Vec::new();
-        for row in &plan.rows {
-            for &seed in &row.seeds {
-                match Record::load(&self.record_path(&row.name, seed))? {
-                    Some(record) => records.push(record),
-                    None => missing.push(format!("{}, seed {seed}", row.name)),
-                }
-            }
-        }
-        if records.is_empty() {
-            bail!("{} has no records yet", self.out.display());
-        }
+        let runs = plan.rows.iter().flat_map(|row| row.seeds.iter().map(|seed| (row.name.as_str(), *seed)));
+        let records = self.records(
+            runs.map(|(row, seed)| (self.record_path(row, seed), format!("{row}, seed {seed}"))),
+            Record::load,
+        )?;
         let names: Vec<String> = plan.rows.iter().map(|row| row.name.clone()).collect();
         let rows = report::rows(&names, records);
         charts::cider(&self.out.join("cider.svg"), &rows)?;
         charts::distances(&self.out.join("distances.svg"), &rows)?;
         let shown: Vec<&report::Row> = [rows.first(), rows.last()].into_iter().flatten().collect();
         charts::sheet(&self.out.join("examples.svg"), &plan.examples, &shown)?;
-        let path = self.out.with_extension("md");
         let command = self.command();
-        let folder = self.out.file_name().unwrap_or_default().to_string_lossy();
+        let folder = self.folder();
         let text = report::markdown(
             &rows,
             &report::Heading {
@@ -222,24 +207,69 @@ impl Study {
                 command: &command,
             },
         );
-        checkpoint::write_whole(&path, text.as_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        eprintln!("{}: {} rows", path.display(), rows.len());
+        self.write_document(&text)
+    }
+
+    /// Makes the folder of the records, and refuses a `--row` that is not among `names`.
+    pub(super) fn begin<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<()> {
+        let names: Vec<&str> = names.collect();
+        if let Some(unknown) = self.row.iter().find(|name| !names.contains(&name.as_str())) {
+            bail!("the study has no row `{unknown}`; it has {}", names.join("; "));
+        }
+        std::fs::create_dir_all(&self.out)
+            .with_context(|| format!("cannot make the folder {}", self.out.display()))
+    }
+
+    /// The records of `runs`, each a file and what is missing without it.
+    pub(super) fn records<R>(
+        &self,
+        runs: impl Iterator<Item = (PathBuf, String)>,
+        load: impl Fn(&Path) -> Result<Option<R>>,
+    ) -> Result<Vec<R>> {
+        let (mut records, mut missing) = (Vec::new(), Vec::new());
+        for (path, name) in runs {
+            match load(&path)? {
+                Some(record) => records.push(record),
+                None => missing.push(name),
+            }
+        }
+        if records.is_empty() {
+            bail!("{} has no records yet", self.out.display());
+        }
+        eprintln!("{}: {} runs", self.out.display(), records.len());
         if !missing.is_empty() {
             eprintln!("not measured yet: {}", missing.join("; "));
         }
+        Ok(records)
+    }
+
+    /// What the document calls the folder of its records.
+    pub(super) fn folder(&self) -> String {
+        self.out.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Writes the document beside the folder of its records.
+    pub(super) fn write_document(&self, text: &str) -> Result<()> {
+        let path = self.out.with_extension("md");
+        checkpoint::write_whole(&path, text.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("wrote {}", path.display());
         Ok(())
     }
 
     /// What the report says that wrote it.
     pub(super) fn command(&self) -> String {
-        let mut command = "soli study --data flickr8k".to_owned();
+        let mut command = "soli study".to_owned();
+        self.sources.write_names(&mut command);
         for (flag, value, default) in
             [("config", &self.config, CONFIG), ("runs", &self.runs, RUNS), ("out", &self.out, OUT)]
         {
             if value.as_path() != Path::new(default) {
                 command += &format!(" --{flag} {}", value.display());
             }
+        }
+        if self.split != Split::Test {
+            command += &format!(" --split {}", self.split);
         }
         command
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use soli::captioner::{CaptionOptions, Captioner};
 use soli::weights::{Precision, Weights};
@@ -10,7 +10,6 @@ use soli::weights::{Precision, Weights};
 use super::export;
 use super::study::{Study, run_name};
 use super::train::{Sources, Train};
-use crate::checkpoint::write_whole;
 use crate::config::Recipe;
 use crate::data::{Dataset, Example, Report, Split};
 use crate::evaluate::{references, score};
@@ -28,11 +27,7 @@ impl Study {
     /// Trains and measures what has no record yet, and writes the document.
     pub(super) fn run_ladder(&self) -> Result<()> {
         let plan = Plan::load(&self.config)?;
-        std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("cannot make the folder {}", self.out.display()))?;
-        if let Some(unknown) = self.row.iter().find(|name| !plan.rows.iter().any(|row| &row.name == *name)) {
-            bail!("the study has no row `{unknown}`");
-        }
+        self.begin(plan.rows.iter().map(|row| row.name.as_str()))?;
         let record = |row: &Row, seed: u64| self.out.join(format!("{}.json", run_name(&row.name, seed)));
         let mut report = Report::default();
         if !self.report_only {
@@ -52,28 +47,13 @@ impl Study {
                 self.measure(&plan, row, seed, &sets, &mut report)?.save(&record(row, seed))?;
             }
         }
-        let (mut records, mut missing) = (Vec::new(), Vec::new());
-        for row in &plan.rows {
-            for &seed in &row.seeds {
-                match Record::load(&record(row, seed))? {
-                    Some(record) => records.push(record),
-                    None => missing.push(format!("{}, seed {seed}", row.name)),
-                }
-            }
-        }
-        if records.is_empty() {
-            bail!("{} has no records yet", self.out.display());
-        }
-        let document = self.out.with_extension("md");
-        let folder = self.out.file_name().unwrap_or_default().to_string_lossy();
-        let text = markdown(&plan, &records, &folder, &self.command());
-        write_whole(&document, text.as_bytes())
-            .with_context(|| format!("cannot write {}", document.display()))?;
+        let runs = plan.rows.iter().flat_map(|row| row.seeds.iter().map(move |seed| (row, *seed)));
+        let records = self.records(
+            runs.map(|(row, seed)| (record(row, seed), format!("{}, seed {seed}", row.name))),
+            Record::load,
+        )?;
+        self.write_document(&markdown(&plan, &records, &self.folder(), &self.command()))?;
         differences(&self.out.join("differences.svg"), &plan, &records)?;
-        eprintln!("{}: {} runs", document.display(), records.len());
-        if !missing.is_empty() {
-            eprintln!("not measured yet: {}", missing.join("; "));
-        }
         if !report.is_clean() {
             eprintln!("{report}");
         }

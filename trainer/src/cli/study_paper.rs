@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 use soli::vocab::Vocabulary;
 
 use super::study::{Study, run_name};
-use crate::checkpoint::write_whole;
 use crate::data::batches::tokenise;
 use crate::data::{Dataset, Example, Split, tokens};
 use crate::study::paper::{
@@ -19,24 +18,14 @@ impl Study {
     /// Trains and measures what has no record yet, and writes the document.
     pub(super) fn run_paper(&self) -> Result<()> {
         let plan = Plan::load(&self.config)?;
-        std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("cannot make the folder {}", self.out.display()))?;
-        if let Some(unknown) = self.row.iter().find(|name| !plan.rows.iter().any(|row| &row.name == *name)) {
-            bail!("the study has no row `{unknown}`");
-        }
+        self.begin(plan.rows.iter().map(|row| row.name.as_str()))?;
         let shares = plan.shares();
         let path = |row: &Row, share: Share, seed: u64| {
             let share = if shares.len() > 1 { format!(", {}", share.name()) } else { String::new() };
             self.out.join(format!("{}.json", run_name(&format!("{}{share}", row.name), seed)))
         };
         let wanted = |row: &&Row| self.row.is_empty() || self.row.contains(&row.name);
-        // A seed of all rows before the next one: a study that is not finished says something.
-        let mut all: Vec<(&Row, Share, u64)> = Vec::new();
-        for &seed in &plan.seeds {
-            for &share in &shares {
-                all.extend(plan.rows.iter().map(|row| (row, share, seed)));
-            }
-        }
+        let all = plan.runs();
         let todo: Vec<(&Row, Share, u64)> = all
             .iter()
             .copied()
@@ -68,28 +57,12 @@ impl Study {
                 train(data, row, share, plan.network, seed)?.save(&path(row, share, seed))?;
             }
         }
-        let mut records = Vec::new();
-        let mut missing = Vec::new();
-        for (row, share, seed) in all {
-            match Record::load(&path(row, share, seed))? {
-                Some(record) => records.push(record),
-                None => missing.push(format!("{}, {}, seed {seed}", row.name, share.name())),
-            }
-        }
-        if records.is_empty() {
-            bail!("{} has no records yet", self.out.display());
-        }
-        let document = self.out.with_extension("md");
-        let folder = self.out.file_name().unwrap_or_default().to_string_lossy();
-        let command = self.command();
-        write_whole(&document, markdown(&plan, &records, &folder, &command).as_bytes())
-            .with_context(|| format!("cannot write {}", document.display()))?;
-        differences(&self.out.join("differences.svg"), &plan, &records)?;
-        eprintln!("{}: {} runs", document.display(), records.len());
-        if !missing.is_empty() {
-            eprintln!("not measured yet: {}", missing.join("; "));
-        }
-        Ok(())
+        let name =
+            |(row, share, seed): &(&Row, Share, u64)| format!("{}, {}, seed {seed}", row.name, share.name());
+        let records =
+            self.records(all.iter().map(|run| (path(run.0, run.1, run.2), name(run))), Record::load)?;
+        self.write_document(&markdown(&plan, &records, &self.folder(), &self.command()))?;
+        differences(&self.out.join("differences.svg"), &plan, &records)
     }
 
     fn paper_data(&self, plan: &Plan) -> Result<Data> {
@@ -116,8 +89,9 @@ impl Study {
             self.sources.pretrained_path().context("the encoder of this study is pretrained: name it")?;
         let encoder = Encoder::load(&path)?;
         let versions = Condition::versions();
-        let conditions: Vec<Condition> =
-            plan.px.iter().map(|&px| Condition::Width(px)).chain(versions.iter().copied()).collect();
+        let widths = plan.px.iter().map(|&px| Condition::Width(px));
+        let told = if plan.shows_versions() { versions.as_slice() } else { &versions[..1] };
+        let conditions: Vec<Condition> = widths.chain(told.iter().copied()).collect();
         let folder = self.runs.join("features");
         let look = |what: &str, pictures: &[Example], conditions: &[Condition]| {
             eprintln!("features of {} {what} pictures in {} conditions", pictures.len(), conditions.len());

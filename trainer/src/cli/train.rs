@@ -267,6 +267,30 @@ pub struct Sources {
     pub(super) labels: Vec<(PathBuf, f64)>,
 }
 
+impl Sources {
+    /// Adds the options that name pictures and captions to a command line as others would write it: without the folders that lead to
+    /// them.
+    pub(super) fn write_names(&self, command: &mut String) {
+        let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let weighted = |(path, weight): &(PathBuf, f64)| match *weight {
+            1.0 => name(path),
+            weight => format!("{}={weight}", name(path)),
+        };
+        // Pictures alone may lie in a folder `Images`, which says nothing.
+        let pictures = |path: &PathBuf| match path.parent() {
+            Some(folder) if name(path) == "Images" && folder.file_name().is_some() => {
+                format!("{}/Images", name(folder))
+            }
+            _ => name(path),
+        };
+        let named = self.data.iter().map(|data| ("data", weighted(data)));
+        let named = named.chain(self.text.iter().map(|text| ("text", name(text))));
+        let named = named.chain(self.unlabelled.iter().map(|folder| ("unlabelled", pictures(folder))));
+        let named = named.chain(self.labels.iter().map(|labels| ("labels", weighted(labels))));
+        named.for_each(|(option, value)| *command += &format!(" --{option} {value}"));
+    }
+}
+
 /// Captions without pictures.
 #[derive(Debug, Default)]
 pub struct Texts {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 /// The study's plan.
@@ -19,7 +19,7 @@ pub struct Plan {
     pub px: Vec<u16>,
     /// How many of the training pictures have captions; all of them if nothing is said.
     #[serde(default)]
-    pub shares: Vec<Share>,
+    pub shares: Vec<PlannedShare>,
     /// Whether the training pictures of all data sets but the first are looked at without their captions.
     #[serde(default)]
     pub withhold: bool,
@@ -71,6 +71,28 @@ impl Share {
     /// Its name in tables: per cent.
     pub fn name(self) -> String {
         format!("{} %", (1000.0 * self.captioned).round() / 10.0)
+    }
+}
+
+/// What is made of a share.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedShare {
+    /// As in [`Share::captioned`].
+    pub captioned: f64,
+    /// As in [`Share::epochs`].
+    pub epochs: usize,
+    /// How many of the study's seeds it is run with, if not with all.
+    pub seeds: Option<usize>,
+    /// The names of the rows that it is run with, if not with all.
+    #[serde(default)]
+    pub rows: Vec<String>,
+}
+
+impl PlannedShare {
+    /// What is recorded of it.
+    pub fn share(&self) -> Share {
+        Share { captioned: self.captioned, epochs: self.epochs }
     }
 }
 
@@ -194,7 +216,35 @@ impl Plan {
         if self.shares.is_empty() {
             return vec![Share { captioned: 1.0, epochs: self.network.epochs }];
         }
-        self.shares.clone()
+        self.shares.iter().map(PlannedShare::share).collect()
+    }
+
+    /// All runs of the study: a seed of all rows and shares before the next one, so that a study that is not finished says
+    /// something.
+    pub fn runs(&self) -> Vec<(&Row, Share, u64)> {
+        let planned: Vec<(Share, usize, &[String])> = match self.shares.as_slice() {
+            [] => self.shares().into_iter().map(|share| (share, usize::MAX, &[][..])).collect(),
+            shares => shares
+                .iter()
+                .map(|planned| {
+                    (planned.share(), planned.seeds.unwrap_or(usize::MAX), planned.rows.as_slice())
+                })
+                .collect(),
+        };
+        let mut runs = Vec::new();
+        for (place, &seed) in self.seeds.iter().enumerate() {
+            for &(share, _, rows) in planned.iter().filter(|(_, seeds, _)| place < *seeds) {
+                let some = self.rows.iter().filter(|row| rows.is_empty() || rows.contains(&row.name));
+                runs.extend(some.map(|row| (row, share, seed)));
+            }
+        }
+        runs
+    }
+
+    /// Whether the document tells the scores of each of the ten versions. Of a study of several shares or data sets it tells
+    /// what can be taken in.
+    pub fn shows_versions(&self) -> bool {
+        self.shares.len() < 2 && !self.withhold
     }
 
     /// Reads a plan.
@@ -218,6 +268,17 @@ impl Plan {
             ensure!(
                 share.captioned > 0.0 && share.captioned <= 1.0 && share.epochs > 0,
                 "{file}: `captioned` of a share must lie above 0 and up to 1, and its `epochs` above 0"
+            );
+            ensure!(share.seeds != Some(0), "{file}: the `seeds` of a share must be above 0, or left out");
+            if let Some(unknown) =
+                share.rows.iter().find(|name| !plan.rows.iter().any(|row| &row.name == *name))
+            {
+                bail!("{file}: a share has the row `{unknown}`, which the study does not have");
+            }
+            ensure!(
+                share.rows.is_empty() || share.rows.contains(&plan.baseline),
+                "{file}: a share lacks the baseline `{}` among its rows",
+                plan.baseline
             );
         }
         for row in &plan.rows {
@@ -256,5 +317,57 @@ impl Plan {
         ensure!(positive, "{file}: all numbers of [network] must be above 0");
         ensure!((0.0..1.0).contains(&dropout), "{file}: `network.dropout` must lie in 0..1");
         Ok(plan)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: &str = r#"
+        title = "x"
+        baseline = "a"
+        seeds = [7, 8]
+        px = [224, 25]
+        min_word_count = 1
+        network = { embedding = 1, hidden = 1, layers = 1, max_words = 1, dropout = 0.1, epochs = 3, batch = 1, learning_rate = 1.0, weight_decay = 0.0, margin = 1.0 }
+        rows = [{ name = "a", what = "", views = "version" }, { name = "b", what = "", views = "pair" }]
+    "#;
+
+    fn load(more: &str) -> Result<Plan> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("plan.toml");
+        std::fs::write(&path, format!("{PLAN}{more}"))?;
+        Plan::load(&path)
+    }
+
+    #[test]
+    fn a_share_may_have_fewer_seeds_and_rows() {
+        let runs = |plan: &Plan| -> Vec<(String, f64, u64)> {
+            plan.runs().iter().map(|(row, share, seed)| (row.name.clone(), share.captioned, *seed)).collect()
+        };
+        let plan = load("").unwrap();
+        assert!(plan.shows_versions());
+        let all = [("a", 1.0, 7), ("b", 1.0, 7), ("a", 1.0, 8), ("b", 1.0, 8)];
+        assert_eq!(runs(&plan), all.map(|(row, share, seed)| (row.to_owned(), share, seed)));
+        let plan = load(
+            "\n[[shares]]\ncaptioned = 0.5\nepochs = 2\nseeds = 1\n[[shares]]\ncaptioned = 0.1\nepochs = 9\nrows = ['a']\n",
+        )
+        .unwrap();
+        assert!(!plan.shows_versions());
+        let some = [("a", 0.5, 7), ("b", 0.5, 7), ("a", 0.1, 7), ("a", 0.1, 8)];
+        assert_eq!(runs(&plan), some.map(|(row, share, seed)| (row.to_owned(), share, seed)));
+    }
+
+    #[test]
+    fn a_share_names_rows_that_there_are_and_the_baseline() {
+        for (more, expected) in
+            [("rows = ['c', 'a']", "`c`"), ("rows = ['b']", "lacks"), ("seeds = 0", "above 0")]
+        {
+            let error = load(&format!("\n[[shares]]\ncaptioned = 0.5\nepochs = 2\n{more}\n"))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

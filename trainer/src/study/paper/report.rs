@@ -94,11 +94,17 @@ fn write(
             let mut all: Vec<f64> = records.iter().filter(of).map(|record| record.seconds).collect();
             all.sort_by(f64::total_cmp);
             // Not the mean: a run may have been stopped and continued.
-            all.get(all.len() / 2).map(|median| format!("{median:.0}"))
+            let median = all.get(all.len() / 2)?;
+            let of = if plan.shares.len() > 1 { format!(" at {}", share.name()) } else { String::new() };
+            Some(format!("{median:.0}{of}"))
         };
         let seconds: Vec<String> = plan.shares().iter().filter_map(seconds).collect();
         if !seconds.is_empty() {
-            let seeds = groups.iter().map(|group| group.of_row(&row.name).len()).max().unwrap_or(0);
+            let all = groups.iter().map(|group| group.of_row(&row.name).len()).filter(|seeds| *seeds > 0);
+            let seeds = match (all.clone().min().unwrap_or(0), all.max().unwrap_or(0)) {
+                (least, most) if least < most => format!("{least} to {most}"),
+                (_, most) => most.to_string(),
+            };
             writeln!(text, "| {} | {} | {seeds} | {} |", row.name, row.what, seconds.join(", "))?;
         }
     }
@@ -112,8 +118,7 @@ fn write(
     )?;
     let widths: Vec<String> = plan.px.iter().map(|&px| Condition::Width(px).name()).collect();
     let versions: Vec<String> = Condition::versions().into_iter().map(Condition::name).collect();
-    // All is told of a single group; of several what can be taken in.
-    let one = groups.len() == 1;
+    let one = groups.len() == 1 && plan.shows_versions();
     for group in &groups {
         title(text, plan, group)?;
         for columns in [Some(&widths), one.then_some(&versions)].into_iter().flatten() {
