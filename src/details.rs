@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use crate::confidence::logistic;
 use crate::people::{Wording, give};
-use crate::vocab::{SPECIAL_TOKENS, UNKNOWN, Vocabulary};
+use crate::vocab::{END, SPECIAL_TOKENS, UNKNOWN, Vocabulary};
 
 /// Colours and actions are said from this probability on. This and the other numbers were chosen on dev:
 /// `docs/honesty.md` has what they cost and save.
@@ -72,8 +72,21 @@ const COMPLETE: &str = "running runs walking walks playing plays jumping jumps s
     sleeping sleeps resting smiling smiles dancing surfing skiing skateboarding snowboarding grazing waiting \
     eating talking laughing biking hiking fishing";
 
+/// Say nothing without what follows them: "a bowl filled".
+const INCOMPLETE: &str = "wearing filled covered topped surrounded dressed attached decorated";
+
+/// What may follow "is" and names nothing, beside what ends in -ed.
+const STATES: &str =
+    "asleep awake alone ready shown seen lit sat held full lost ridden driven worn stuck cut";
+
 /// Begin with a vowel's letter but not with its sound.
-const AS_CONSONANTS: [&str; 4] = ["uni", "use", "euro", "one"];
+const AS_CONSONANTS: [&str; 5] = ["uni", "use", "euro", "one", "ufo"];
+/// Begin with a vowel's sound but not with its letter.
+const AS_VOWELS: [&str; 4] = ["hour", "honest", "honor", "x-ray"];
+
+/// Cannot follow an article: where the word that should is left out, none of these may take its place ("a and dog").
+const NOT_AFTER_AN_ARTICLE: &str = "a an the and or in on at of with to by for from into onto over under near is are was were has have \
+    that which who where while as it its his her their there";
 
 /// The tokens of one vocabulary.
 #[derive(Debug, Clone, Default)]
@@ -83,9 +96,17 @@ pub struct Details {
     /// Colours and actions.
     left_out: Vec<usize>,
     roles: Vec<Role>,
+    /// Whether a token begins with a vowel's sound.
+    vowels: Vec<bool>,
+    /// Cannot follow an article.
+    not_after_an_article: Vec<usize>,
+    /// Cannot follow "is": what is done was left out, and a name in its place makes "a dog is a person".
+    not_after_be: Vec<usize>,
+    be: Vec<u32>,
     and: Option<u32>,
     a: Option<u32>,
     an: Option<u32>,
+    the: Option<u32>,
     /// After these a thing may be named again.
     another: Vec<u32>,
 }
@@ -100,7 +121,17 @@ enum Role {
     /// What is done to something that has to follow.
     Open,
     /// A thing, or an action that nothing has to follow: a sentence may end with it.
-    Closed { action: bool, vowel: bool },
+    Closed { action: bool },
+}
+
+/// Makes tokens impossible, and says how probable they were together.
+fn take_out(tokens: &[usize], row: &mut [f32]) -> f32 {
+    tokens.iter().map(|&token| std::mem::replace(&mut row[token], f32::NEG_INFINITY).exp()).sum()
+}
+
+fn begins_with_a_vowel(word: &str) -> bool {
+    let begins = |with: &[&str]| with.iter().any(|start| word.starts_with(start));
+    word.starts_with(['a', 'e', 'i', 'o', 'u']) && !begins(&AS_CONSONANTS) || begins(&AS_VOWELS)
 }
 
 impl Details {
@@ -108,28 +139,36 @@ impl Details {
     pub fn new(vocabulary: &Vocabulary) -> Self {
         let token = |word: &str| Some(vocabulary.id(word)).filter(|&id| id != UNKNOWN);
         // Each word of a vocabulary is looked for in all of them.
-        let [function, numbers, colours, adjectives, actions, no_actions, complete] =
-            [FUNCTION_WORDS, NUMBERS, COLOURS, ADJECTIVES, ACTIONS, NO_ACTIONS, COMPLETE]
+        let [function, numbers, colours, adjectives, actions, no_actions, complete, incomplete, states] =
+            [FUNCTION_WORDS, NUMBERS, COLOURS, ADJECTIVES, ACTIONS, NO_ACTIONS, COMPLETE, INCOMPLETE, STATES]
                 .map(|words| words.split_whitespace().collect::<HashSet<&str>>());
         let role = |word: &str| {
             let action = actions.contains(word) || word.ends_with("ing") && !no_actions.contains(word);
             match word {
-                "wearing" => Role::Function,
+                _ if incomplete.contains(word) => Role::Function,
                 _ if function.contains(word) || numbers.contains(word) || !is_long(word) => Role::Function,
                 _ if colours.contains(word) => Role::Adjective { colour: true },
                 _ if adjectives.contains(word) => Role::Adjective { colour: false },
                 _ if action && !complete.contains(word) => Role::Open,
-                _ => Role::Closed {
-                    action,
-                    vowel: word.starts_with(['a', 'e', 'i', 'o', 'u'])
-                        && !AS_CONSONANTS.iter().any(|other| word.starts_with(other)),
-                },
+                _ => Role::Closed { action },
             }
         };
         let special = std::iter::repeat_n(Role::Function, SPECIAL_TOKENS.len());
         let roles: Vec<Role> = special.chain(vocabulary.words().iter().map(|word| role(word))).collect();
+        let special_not = std::iter::repeat_n(false, SPECIAL_TOKENS.len());
+        let is_no_state = |(word, role): (&str, &Role)| match role {
+            Role::Adjective { colour } => *colour,
+            Role::Closed { action } => !action && !word.ends_with("ed") && !states.contains(word),
+            Role::Function => ["a", "an", "the"].contains(&word),
+            Role::Open => false,
+        };
+        let not_after_be = std::iter::once(END as usize)
+            .chain((SPECIAL_TOKENS.len()..roles.len()).filter(|&token| {
+                is_no_state((vocabulary.word(token as u32).unwrap_or_default(), &roles[token]))
+            }))
+            .collect();
         let is_left_out = |role: &Role| {
-            matches!(role, Role::Adjective { colour: true } | Role::Open | Role::Closed { action: true, .. })
+            matches!(role, Role::Adjective { colour: true } | Role::Open | Role::Closed { action: true })
         };
         let left_out = (0..roles.len()).filter(|&token| is_left_out(&roles[token])).collect();
         Self {
@@ -137,9 +176,21 @@ impl Details {
             some: token("some").map(|id| id as usize),
             left_out,
             roles,
+            vowels: special_not
+                .chain(vocabulary.words().iter().map(|word| begins_with_a_vowel(word)))
+                .collect(),
+            not_after_an_article: NOT_AFTER_AN_ARTICLE
+                .split_whitespace()
+                .filter_map(token)
+                .map(|id| id as usize)
+                .chain([END as usize])
+                .collect(),
+            not_after_be,
+            be: ["is", "are"].into_iter().filter_map(token).collect(),
             and: token("and"),
             a: token("a"),
             an: token("an"),
+            the: token("the"),
             another: ["another", "other", "more"].into_iter().filter_map(token).collect(),
         }
     }
@@ -188,9 +239,15 @@ impl Details {
             return;
         }
         let mut lost = 0.0;
+        if said.last().is_some_and(|&last| self.is_article(last) || Some(last) == self.the) {
+            lost += take_out(&self.not_after_an_article, row);
+        }
+        if said.last().is_some_and(|last| self.be.contains(last)) {
+            lost += take_out(&self.not_after_be, row);
+        }
         if !said.last().is_some_and(|last| self.another.contains(last)) {
             for &token in said {
-                if matches!(self.roles[token as usize], Role::Closed { action: false, .. }) {
+                if matches!(self.roles[token as usize], Role::Closed { action: false }) {
                     lost += row[token as usize].exp();
                     row[token as usize] = f32::NEG_INFINITY;
                 }
@@ -213,31 +270,43 @@ impl Details {
         let mut kept: Vec<u32> = Vec::with_capacity(caption.len());
         // Where a sentence can end, and where it could before the name that is being said: "a traffic light" has one name.
         let (mut end, mut before, mut after_name, mut dropped) = (0, 0, false, false);
+        let is_adjective = |token: &u32| matches!(self.roles[*token as usize], Role::Adjective { .. });
+        let is_and = |token: &u32| Some(*token) == self.and;
         for &token in caption {
             let role = match self.roles[token as usize] {
-                Role::Adjective { .. } if after_name => Role::Closed { action: false, vowel: false },
+                Role::Adjective { .. } if after_name => Role::Closed { action: false },
                 role => role,
             };
-            let is_name = matches!(role, Role::Closed { action: false, .. });
+            let is_name = matches!(role, Role::Closed { action: false });
             let seen = role == Role::Function || seen[token as usize].is_some_and(|p| p >= KEPT);
             match role {
-                Role::Adjective { .. } if !seen => {
+                Role::Adjective { .. }
+                    if !seen
+                        || kept
+                            .iter()
+                            .rev()
+                            .take_while(|last| is_adjective(last) || is_and(last))
+                            .any(|last| *last == token) =>
+                {
+                    // "Black and" without "white", but not "a cat and" without "black".
+                    if let [.., before, last] = &kept[..]
+                        && is_and(last)
+                        && is_adjective(before)
+                    {
+                        kept.pop();
+                    }
                     dropped = true;
                     continue;
                 }
+                // "And white" without "black".
+                _ if dropped && is_and(&token) && !kept.last().is_some_and(is_adjective) => continue,
                 _ if !seen => {
                     if is_name && after_name {
                         end = before;
                     }
                     break;
                 }
-                Role::Closed { vowel, .. } => {
-                    if dropped
-                        && let Some(article) = kept.last_mut()
-                        && self.is_article(*article)
-                    {
-                        *article = if vowel { self.an } else { self.a }.unwrap_or(*article);
-                    }
+                Role::Closed { .. } => {
                     kept.push(token);
                     if !after_name {
                         before = end;
@@ -249,7 +318,18 @@ impl Details {
             (after_name, dropped) = (is_name, false);
         }
         kept.truncate(end);
+        self.make_articles_agree(&mut kept);
         kept
+    }
+
+    /// "An" before a vowel's sound and "a" before others, whatever was to stand there when it was said.
+    pub fn make_articles_agree(&self, caption: &mut [u32]) {
+        let (Some(a), Some(an)) = (self.a, self.an) else { return };
+        for i in 1..caption.len() {
+            if self.is_article(caption[i - 1]) {
+                caption[i - 1] = if self.vowels[caption[i] as usize] { an } else { a };
+            }
+        }
     }
 
     fn is_article(&self, token: u32) -> bool {
@@ -348,6 +428,56 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_an_article_can_follow_it() {
+        let vocabulary = vocabulary();
+        let id = |word: &str| vocabulary.id(word) as usize;
+        let details = Details::new(&vocabulary);
+        let reluctance = details.reluctance(&seen(&vocabulary, &[("black", 0.02)]));
+        let mut next = row(&vocabulary, &[("black", 0.5), ("and", 0.2), ("on", 0.1), ("dog", 0.15)]);
+        details.leave_out(&[vocabulary.id("a")], &reluctance, &mut next);
+        for word in ["black", "and", "on", "a"] {
+            assert_eq!(next[id(word)], f32::NEG_INFINITY, "{word}");
+        }
+        assert!(next[id("dog")].exp() > 0.7, "{}", next[id("dog")].exp());
+        let mut next = row(&vocabulary, &[("and", 0.5)]);
+        details.leave_out(&[vocabulary.id("dog")], &reluctance, &mut next);
+        assert!(next[id("and")].is_finite());
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_another_thing() {
+        let words = ["a", "is", "are", "dog", "black", "running", "parked", "on", "asleep"];
+        let vocabulary = Vocabulary::new(words.map(str::to_owned).to_vec()).unwrap();
+        let details = Details::new(&vocabulary);
+        let mut next = row(&vocabulary, &[("a", 0.4), ("dog", 0.2), ("on", 0.2)]);
+        details.leave_out(&[vocabulary.id("is")], &vec![0.0; vocabulary.len()], &mut next);
+        let is_possible = |word: &&str| next[vocabulary.id(word) as usize].is_finite();
+        assert_eq!(
+            words.into_iter().filter(|word| is_possible(word)).collect::<Vec<_>>(),
+            ["is", "are", "running", "parked", "on", "asleep"]
+        );
+        assert_eq!(next[END as usize], f32::NEG_INFINITY, "and it goes on");
+        assert!(next[vocabulary.id("on") as usize].exp() > 0.5);
+    }
+
+    #[test]
+    fn articles_agree_with_what_follows() {
+        let words = ["a", "an", "dog", "elephant", "unicycle", "hour", "orange", "ball", "on"];
+        let vocabulary = Vocabulary::new(words.map(str::to_owned).to_vec()).unwrap();
+        let details = Details::new(&vocabulary);
+        for (said, right) in [
+            ("a elephant on an dog", "an elephant on a dog"),
+            ("an orange ball on a orange", "an orange ball on an orange"),
+            ("an unicycle on a hour", "a unicycle on an hour"),
+            ("a", "a"),
+        ] {
+            let mut tokens: Vec<u32> = said.split(' ').map(|word| vocabulary.id(word)).collect();
+            details.make_articles_agree(&mut tokens);
+            assert_eq!(vocabulary.decode(&tokens), right);
+        }
+    }
+
+    #[test]
     fn what_follows_and_is_not_left_out_and_nothing_is_nan() {
         let vocabulary = vocabulary();
         let details = Details::new(&vocabulary);
@@ -377,6 +507,17 @@ mod tests {
         assert_eq!(short("a beach and a dog", &dog), "");
         assert_eq!(short("a black airplane", &[("airplane", 0.5), ("black", 0.1)]), "an airplane");
         assert_eq!(short("a black dog", &[("dog", 0.5), ("black", 0.2)]), "a black dog");
+        let both = "a black and brown dog";
+        assert_eq!(short(both, &[("dog", 0.5), ("black", 0.5), ("brown", 0.05)]), "a black dog");
+        assert_eq!(short(both, &[("dog", 0.5), ("black", 0.05), ("brown", 0.5)]), "a brown dog");
+        assert_eq!(short(both, &[("dog", 0.5), ("black", 0.05), ("brown", 0.05)]), "a dog");
+        assert_eq!(
+            short("a black brown and black dog", &[("dog", 0.5), ("black", 0.5), ("brown", 0.05)]),
+            "a black dog"
+        );
+        let two = [("dog", 0.5), ("airplane", 0.5), ("black", 0.05)];
+        assert_eq!(short("a dog and a black airplane", &two), "a dog and an airplane");
+        assert_eq!(short("some dog and black airplane", &two), "some dog and airplane");
         let beach = [("dog", 0.5), ("beach", 0.5), ("black", 0.05)];
         assert_eq!(short("a dog on a beach building", &beach), "a dog", "no beach was seen but a building");
         assert_eq!(short("a beach black on a dog", &beach), "", "black is a name here");
