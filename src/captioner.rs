@@ -229,16 +229,21 @@ impl Captioner {
                 let pooled = pooled(self.network.embeddings(scratch), self.config.decoder.width);
                 (confidence.unfamiliarity(&pooled), confidence.foreign(&pooled))
             });
-            let told = self.tell(&hypothesis, drawn, details.zip(saw.as_ref()), |tokens| Signs {
-                score: hypothesis.score(),
-                unfamiliarity,
-                support: likeliest.map_or(0.0, |words| support(tokens, self.concepts(), words)),
-                size: size(image.width(), image.height()),
-                least: hypothesis.log_probabilities.iter().copied().fold(0.0, f32::min),
-                least_support: likeliest.map_or(0.0, |words| least_support(tokens, self.concepts(), words)),
-                lead: hypothesis.lead,
-                length: tokens.len() as f32,
-                foreign,
+            let told = self.tell(&hypothesis, drawn, details.zip(saw.as_ref()), |tokens| {
+                Signs {
+                    score: hypothesis.score(),
+                    unfamiliarity,
+                    support: likeliest.map_or(0.0, |words| support(tokens, self.concepts(), words)),
+                    size: size(image.width(), image.height()),
+                    least: hypothesis.log_probabilities.iter().copied().fold(0.0, f32::min),
+                    least_support: likeliest
+                        .map_or(0.0, |words| least_support(tokens, self.concepts(), words)),
+                    lead: hypothesis.lead,
+                    length: tokens.len() as f32,
+                    foreign,
+                    ..Signs::default()
+                }
+                .with_products()
             });
             let mut caption = self.describe(told, hypothesis.score(), kind.map(|(kind, _)| kind), likeliest);
             if cells && let (Some(said), Some(seen)) = (likeliest, seen) {
@@ -357,10 +362,13 @@ impl Captioner {
         details: Option<(&Details, &Vec<Option<f32>>)>,
         signs: impl Fn(&[u32]) -> Signs,
     ) -> Told {
-        let tokens = hypothesis.tokens.clone();
+        let mut tokens = hypothesis.tokens.clone();
         let Some(confidence) = &self.confidence else {
             return Told { tokens, signs: None, confidence: None };
         };
+        if let Some((details, _)) = details {
+            details.make_articles_agree(&mut tokens);
+        }
         let all = signs(&tokens);
         let probability = confidence.probability(&all);
         let told = Told { tokens, signs: Some(all), confidence: Some(probability) };

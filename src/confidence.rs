@@ -104,6 +104,10 @@ pub struct Signs {
     pub length: f32,
     /// How far the picture is of another kind than those that descriptions were learned of, -1 to 1.
     pub foreign: f32,
+    /// [`foreign`](Self::foreign) times [`support`](Self::support): where nothing was described, what was seen tells all.
+    pub foreign_support: f32,
+    /// [`size`](Self::size) times [`support`](Self::support): of a small picture, what was seen tells less.
+    pub small_support: f32,
 }
 
 /// A linear map from a picture's mean embedding to how foreign it is ([`Signs::foreign`]).
@@ -116,23 +120,62 @@ pub struct Domain {
 }
 
 /// How many [`Signs`] there are.
-pub const SIGNS: usize = 9;
+pub const SIGNS: usize = 11;
 
 /// Their names, in the order of [`Signs::values`].
-pub const SIGN_NAMES: [&str; SIGNS] =
-    ["score", "unfamiliarity", "support", "size", "least", "least support", "lead", "length", "foreign"];
+pub const SIGN_NAMES: [&str; SIGNS] = [
+    "score",
+    "unfamiliarity",
+    "support",
+    "size",
+    "least",
+    "least support",
+    "lead",
+    "length",
+    "foreign",
+    "foreign support",
+    "small support",
+];
 
 impl Signs {
     /// All of them.
     pub fn values(&self) -> [f32; SIGNS] {
-        let Self { score, unfamiliarity, support, size, least, least_support, lead, length, foreign } = *self;
-        [score, unfamiliarity, support, size, least, least_support, lead, length, foreign]
+        [
+            self.score,
+            self.unfamiliarity,
+            self.support,
+            self.size,
+            self.least,
+            self.least_support,
+            self.lead,
+            self.length,
+            self.foreign,
+            self.foreign_support,
+            self.small_support,
+        ]
     }
 
     /// The other way round.
     pub fn of(values: [f32; SIGNS]) -> Self {
-        let [score, unfamiliarity, support, size, least, least_support, lead, length, foreign] = values;
-        Self { score, unfamiliarity, support, size, least, least_support, lead, length, foreign }
+        let [score, unfamiliarity, support, size, least, least_support, lead, length, ..] = values;
+        let [.., foreign, foreign_support, small_support] = values;
+        let first = Self {
+            score,
+            unfamiliarity,
+            support,
+            size,
+            least,
+            least_support,
+            lead,
+            length,
+            ..Self::default()
+        };
+        Self { foreign, foreign_support, small_support, ..first }
+    }
+
+    /// The same with those that are products of others.
+    pub fn with_products(self) -> Self {
+        Self { foreign_support: self.foreign * self.support, small_support: self.size * self.support, ..self }
     }
 }
 
@@ -275,7 +318,7 @@ mod tests {
         Confidence::of(
             vec![1.0, -1.0],
             vec![2.0, 1.0],
-            [2.0, -1.0, 3.0, 0.5, 0.25, -2.0, 1.5, 0.1, -3.0],
+            [2.0, -1.0, 3.0, 0.5, 0.25, -2.0, 1.5, 0.1, -3.0, 4.0, 0.7],
             0.5,
         )
     }
@@ -290,10 +333,12 @@ mod tests {
         assert!((foreign - 0.2).abs() < 1e-6 && confidence.foreign(&[50.0, 0.0]) == 1.0);
         let size = size(112, 300);
         let signs = Signs { score: -1.0, unfamiliarity, support: 0.2, size, ..Signs::default() };
-        let signs = Signs { least: -2.0, least_support: 0.1, lead: 0.4, length: 7.0, foreign, ..signs };
+        let signs = Signs { least: -2.0, least_support: 0.1, lead: 0.4, length: 7.0, foreign, ..signs }
+            .with_products();
         let p = confidence.probability(&signs);
         let first = -2.0 - 4f64.ln() + 0.6 - 0.5 * 2f64.ln() + 0.5;
-        let expected = 1.0 / (1.0 + f64::exp(-(first - 0.5 - 0.2 + 0.6 + 0.7 - 0.6)));
+        let products = 4.0 * 0.2 * 0.2 - 0.7 * 0.2 * 2f64.ln();
+        let expected = 1.0 / (1.0 + f64::exp(-(first - 0.5 - 0.2 + 0.6 + 0.7 - 0.6 + products)));
         assert!((f64::from(p) - expected).abs() < 1e-6, "{p} {expected}");
         assert_eq!(Signs::of(signs.values()), signs);
     }
