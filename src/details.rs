@@ -421,7 +421,7 @@ mod tests {
             ["dog", "black", "running"].map(|word| next[id(word) as usize].exp())
         };
         let close = |a: [f32; 3], b: [f32; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-2);
-        assert!(close(next(&["a", "black", "running", "dog", "on", "a"]), [0.0, 0.4, 0.2]));
+        assert!(close(next(&["a", "black", "running", "dog", "on"]), [0.0, 0.4, 0.2]));
         assert!(close(next(&["a", "dog", "and", "another"]), [0.5, 0.2, 0.1]));
         // But for the little that the beach had.
         assert!(close(next(&["a", "beach"]), [0.5, 0.2, 0.1]));
