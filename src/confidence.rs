@@ -157,9 +157,7 @@ impl Signs {
 
     /// The other way round.
     pub fn of(values: [f32; SIGNS]) -> Self {
-        let [score, unfamiliarity, support, size, least, least_support, lead, length, ..] = values;
-        let [.., foreign, foreign_support, small_support] = values;
-        let first = Self {
+        let [
             score,
             unfamiliarity,
             support,
@@ -168,9 +166,23 @@ impl Signs {
             least_support,
             lead,
             length,
-            ..Self::default()
-        };
-        Self { foreign, foreign_support, small_support, ..first }
+            foreign,
+            foreign_support,
+            small_support,
+        ] = values;
+        Self {
+            score,
+            unfamiliarity,
+            support,
+            size,
+            least,
+            least_support,
+            lead,
+            length,
+            foreign,
+            foreign_support,
+            small_support,
+        }
     }
 
     /// The same with those that are products of others.

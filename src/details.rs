@@ -155,7 +155,7 @@ impl Details {
         };
         let special = std::iter::repeat_n(Role::Function, SPECIAL_TOKENS.len());
         let roles: Vec<Role> = special.chain(vocabulary.words().iter().map(|word| role(word))).collect();
-        let special_not = std::iter::repeat_n(false, SPECIAL_TOKENS.len());
+        let special_vowels = std::iter::repeat_n(false, SPECIAL_TOKENS.len());
         let is_no_state = |(word, role): (&str, &Role)| match role {
             Role::Adjective { colour } => *colour,
             Role::Closed { action } => !action && !word.ends_with("ed") && !states.contains(word),
@@ -176,7 +176,7 @@ impl Details {
             some: token("some").map(|id| id as usize),
             left_out,
             roles,
-            vowels: special_not
+            vowels: special_vowels
                 .chain(vocabulary.words().iter().map(|word| begins_with_a_vowel(word)))
                 .collect(),
             not_after_an_article: NOT_AFTER_AN_ARTICLE
