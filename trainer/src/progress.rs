@@ -37,12 +37,16 @@ impl TrainingBar {
         });
         self.images.set(self.images.get() + images);
         let rate = self.images.get() as f64 / self.started.elapsed().as_secs_f64();
-        self.bar.set_message(format!("loss {:.3}  {rate:.1} images/s", self.loss.get()));
+        // What only looks at pictures has none.
+        let loss = Some(self.loss.get()).filter(|loss| !loss.is_nan());
+        let told =
+            loss.map(|loss| format!("loss {loss:.3}  ")).unwrap_or_default() + &format!("{rate:.1} images/s");
+        self.bar.set_message(told.clone());
         self.bar.inc(1);
         if self.bar.is_hidden() && self.said.get().elapsed().as_secs() >= 30 {
             let (at, of, left) =
                 (self.bar.position(), self.bar.length().unwrap_or(0), self.bar.eta().as_secs());
-            eprintln!("step {at}/{of}  loss {:.3}  {rate:.1} images/s  {left} s left", self.loss.get());
+            eprintln!("step {at}/{of}  {told}  {left} s left");
             self.said.set(Instant::now());
         }
     }
