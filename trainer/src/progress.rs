@@ -37,10 +37,11 @@ impl TrainingBar {
         });
         self.images.set(self.images.get() + images);
         let rate = self.images.get() as f64 / self.started.elapsed().as_secs_f64();
-        // What only looks at pictures has none.
-        let loss = Some(self.loss.get()).filter(|loss| !loss.is_nan());
-        let told =
-            loss.map(|loss| format!("loss {loss:.3}  ")).unwrap_or_default() + &format!("{rate:.1} images/s");
+        let told = match self.loss.get() {
+            // What only looks at pictures has none.
+            loss if loss.is_nan() => format!("{rate:.1} images/s"),
+            loss => format!("loss {loss:.3}  {rate:.1} images/s"),
+        };
         self.bar.set_message(told.clone());
         self.bar.inc(1);
         if self.bar.is_hidden() && self.said.get().elapsed().as_secs() >= 30 {
