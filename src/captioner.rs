@@ -367,7 +367,9 @@ impl Captioner {
             return Told { tokens, signs: None, confidence: None };
         };
         if let Some((details, _)) = details {
+            details.begin_well(&mut tokens);
             details.make_articles_agree(&mut tokens);
+            details.end_well(&mut tokens);
         }
         let all = signs(&tokens);
         let probability = confidence.probability(&all);

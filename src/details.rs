@@ -72,8 +72,12 @@ const COMPLETE: &str = "running runs walking walks playing plays jumping jumps s
     sleeping sleeps resting smiling smiles dancing surfing skiing skateboarding snowboarding grazing waiting \
     eating talking laughing biking hiking fishing";
 
-/// Say nothing without what follows them: "a bowl filled".
-const INCOMPLETE: &str = "wearing filled covered topped surrounded dressed attached decorated";
+/// Say nothing without what follows them: "a bowl filled", "a truck parked".
+const INCOMPLETE: &str =
+    "wearing filled covered topped surrounded dressed attached decorated parked placed stacked lined seated";
+
+/// Between an article and "of", these name the picture and nothing in it: "a close up of a cup".
+const FRAMING: &str = "close up closeup close-up view photo photograph picture image shot";
 
 /// What may follow "is" and names nothing, beside what ends in -ed.
 const STATES: &str =
@@ -98,6 +102,11 @@ pub struct Details {
     roles: Vec<Role>,
     /// Whether a token begins with a vowel's sound.
     vowels: Vec<bool>,
+    /// Need something after them.
+    incomplete: Vec<u32>,
+    /// Name the picture before "of".
+    framing: Vec<u32>,
+    of: Option<u32>,
     /// Cannot follow an article.
     not_after_an_article: Vec<usize>,
     /// Cannot follow "is": what is done was left out, and a name in its place makes "a dog is a person".
@@ -175,6 +184,9 @@ impl Details {
             numbers: NUMBERS.split_whitespace().filter_map(token).map(|id| id as usize).collect(),
             some: token("some").map(|id| id as usize),
             left_out,
+            incomplete: INCOMPLETE.split_whitespace().filter_map(token).collect(),
+            framing: FRAMING.split_whitespace().filter_map(token).collect(),
+            of: token("of"),
             roles,
             vowels: special_vowels
                 .chain(vocabulary.words().iter().map(|word| begins_with_a_vowel(word)))
@@ -322,6 +334,27 @@ impl Details {
         kept
     }
 
+    /// Leaves out what a caption says of the picture itself before it comes to what is in it: "a close up of".
+    pub fn begin_well(&self, caption: &mut Vec<u32>) {
+        let Some(of) = caption.iter().position(|token| Some(*token) == self.of) else { return };
+        let frames = of >= 2
+            && self.is_article(caption[0])
+            && caption[1..of].iter().all(|token| self.framing.contains(token));
+        if frames && of + 1 < caption.len() {
+            caption.drain(..=of);
+        }
+    }
+
+    /// Ends a caption before a word that needs something after it and has nothing: "a truck parked".
+    pub fn end_well(&self, caption: &mut Vec<u32>) {
+        if caption.last().is_some_and(|last| self.incomplete.contains(last)) {
+            let can_end = |token: &u32| matches!(self.roles[*token as usize], Role::Closed { .. });
+            if let Some(end) = caption.iter().rposition(can_end) {
+                caption.truncate(end + 1);
+            }
+        }
+    }
+
     /// "An" before a vowel's sound and "a" before others, whatever was to stand there when it was said.
     pub fn make_articles_agree(&self, caption: &mut [u32]) {
         let (Some(a), Some(an)) = (self.a, self.an) else { return };
@@ -341,9 +374,9 @@ impl Details {
 mod tests {
     use super::*;
 
-    const WORDS: [&str; 17] = [
+    const WORDS: [&str; 19] = [
         "a", "an", "two", "three", "some", "dog", "airplane", "black", "brown", "running", "building", "and",
-        "runs", "holding", "beach", "on", "another",
+        "runs", "holding", "beach", "on", "another", "parked", "is",
     ];
 
     fn vocabulary() -> Vocabulary {
@@ -493,6 +526,43 @@ mod tests {
     }
 
     #[test]
+    fn a_caption_begins_with_what_is_in_the_picture() {
+        let words = ["a", "close", "up", "view", "of", "cup", "coffee", "picture", "dog"];
+        let vocabulary = Vocabulary::new(words.map(str::to_owned).to_vec()).unwrap();
+        let details = Details::new(&vocabulary);
+        for (said, right) in [
+            ("a close up of a cup of coffee", "a cup of coffee"),
+            ("a close up view of coffee", "coffee"),
+            ("a picture of a dog", "a dog"),
+            ("a cup of coffee", "a cup of coffee"),
+            ("a dog picture of a dog", "a dog picture of a dog"),
+            ("a of a dog", "a of a dog"),
+            ("a view of", "a view of"),
+        ] {
+            let mut tokens: Vec<u32> = said.split(' ').map(|word| vocabulary.id(word)).collect();
+            details.begin_well(&mut tokens);
+            assert_eq!(vocabulary.decode(&tokens), right);
+        }
+    }
+
+    #[test]
+    fn a_caption_ends_with_nothing_that_needs_more() {
+        let vocabulary = vocabulary();
+        let details = Details::new(&vocabulary);
+        for (said, right) in [
+            ("an airplane parked", "an airplane"),
+            ("a dog and an airplane is parked", "a dog and an airplane"),
+            ("an airplane parked on a beach", "an airplane parked on a beach"),
+            ("a dog running", "a dog running"),
+            ("parked", "parked"),
+        ] {
+            let mut tokens: Vec<u32> = said.split(' ').map(|word| vocabulary.id(word)).collect();
+            details.end_well(&mut tokens);
+            assert_eq!(vocabulary.decode(&tokens), right);
+        }
+    }
+
+    #[test]
     fn a_caption_ends_where_what_was_seen_ends() {
         let vocabulary = vocabulary();
         let details = Details::new(&vocabulary);
@@ -521,5 +591,9 @@ mod tests {
         let beach = [("dog", 0.5), ("beach", 0.5), ("black", 0.05)];
         assert_eq!(short("a dog on a beach building", &beach), "a dog", "no beach was seen but a building");
         assert_eq!(short("a beach black on a dog", &beach), "", "black is a name here");
+        // Where it is parked was not seen, and "an airplane parked" is no English.
+        assert_eq!(short("an airplane parked on a beach", &two), "an airplane");
+        let both = [("airplane", 0.5), ("beach", 0.5)];
+        assert_eq!(short("an airplane is parked on a beach", &both), "an airplane is parked on a beach");
     }
 }
