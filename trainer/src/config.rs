@@ -286,6 +286,7 @@ impl Recipe {
     /// Whether a stage wants captions of pictures that are not there, grouped by picture.
     pub fn needs_groups(&self) -> bool {
         self.captions.as_ref().is_some_and(|captions| captions.groups > 0)
+            || self.scst.as_ref().is_some_and(|scst| scst.groups > 0)
     }
 
     /// Whether a stage wants pictures without captions.

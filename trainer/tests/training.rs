@@ -26,6 +26,7 @@ use soli_trainer::parameters::Parameters;
 use soli_trainer::stages::captions::CaptionStage;
 use soli_trainer::stages::joint::{CaptionsOn, JointStage};
 use soli_trainer::stages::reading::Reader;
+use soli_trainer::stages::scst::ScstStage;
 use soli_trainer::stages::{self, captions, joint, scst};
 use soli_trainer::study::ladder::Plan as Ladder;
 
@@ -357,7 +358,8 @@ fn every_variable_of_a_network_that_reads_words_gets_a_gradient() {
         let logits: Vec<f32> = (0..tokens.len()).map(|i| i as f32 - 4.0).collect();
         simulation.learn(&targets.of(captions), &logits);
     }
-    let head = captions::Head { folds, targets, simulation, groups: &groups };
+    let head =
+        captions::Head { folds, targets: targets.clone(), simulation: simulation.clone(), groups: &groups };
     let stage = CaptionStage { concepts: 0.5, groups: 3, ..captions.clone() };
     let (loss, terms) = captions::loss(&tiny.model, Some(&head), config, &batch, &stage, false, 3).unwrap();
     assert!(terms.iter().all(|term| term.is_finite()), "{terms:?}");
@@ -374,6 +376,18 @@ fn every_variable_of_a_network_that_reads_words_gets_a_gradient() {
     tiny.check("self-critical with words", &loss, |name| {
         !is_classifier(name) && !name.starts_with("concepts.head.")
     });
+
+    // Captions of pictures that are not there: the decoder learns, and how words are read.
+    let unseen = scst::Unseen::new(&groups, targets, simulation, 3);
+    let stage = ScstStage { groups: 6, ..scst.clone() };
+    let (loss, reward) = unseen.loss(&tiny.model, &stage, config.decoder.max_tokens, 3).unwrap().unwrap();
+    assert!((0.0..=10.0).contains(&reward));
+    tiny.check("self-critical without pictures", &loss, |name| {
+        !is_classifier(name) && !name.starts_with("concepts.head.") && !name.starts_with("encoder.")
+    });
+    // A network that reads more words than there are is asked nothing.
+    let unseen = scst::Unseen::new(&groups, Targets::new(tokens), Simulation::new(3), 3);
+    assert!(unseen.loss(&tiny.model, &stage, 5, 3).unwrap().is_none());
 }
 
 #[test]
@@ -441,7 +455,12 @@ fn a_killed_run_goes_on_with_the_same_losses() {
     let recipe = data_set(folder.path(), 40);
     let text = fs::read_to_string(&recipe).unwrap() + OTHER_STAGES;
     // Captions without pictures too, whose words are drawn as well.
-    fs::write(&recipe, text.replace("[captions]\n", "[captions]\ngroups = 2\nconcepts = 0.1\n")).unwrap();
+    fs::write(
+        &recipe,
+        text.replace("[captions]\n", "[captions]\ngroups = 2\nconcepts = 0.1\n")
+            .replace("[scst]\n", "[scst]\ngroups = 2\n"),
+    )
+    .unwrap();
     let texts = folder.path().join("texts.tsv");
     fs::write(&texts, "7\tA red square .\n7\tA square, red .\n9\tA blue square .\n").unwrap();
     let run = |name: &str| {
@@ -692,6 +711,54 @@ fn what_is_kept_is_averaged_with_what_is_learned_and_survives_a_kill() {
     let resumed = on("killed").output().unwrap();
     assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
     assert!(handed_on(&killed) == half, "a run that was killed ends elsewhere");
+}
+
+#[test]
+fn classifiers_begin_afresh_and_nothing_else_learns() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = data_set(folder.path(), 1);
+    let text = fs::read_to_string(&recipe).unwrap() + OTHER_STAGES;
+    fs::write(&recipe, &text).unwrap();
+    let mut command = train(folder.path(), &recipe, "first");
+    fs::write(folder.path().join("texts.txt"), "A red square .\n").unwrap();
+    command.arg("--text").arg(folder.path().join("texts.txt"));
+    command.arg("--unlabelled").arg(folder.path().join("data/Images"));
+    let first = command.output().unwrap();
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+
+    let (network, stages) = text.split_once("[captions]").unwrap();
+    let concepts = &stages[stages.find("[model.concepts]").unwrap()..];
+    let learned = |run: &str, epochs: usize| {
+        let concepts = concepts
+            .replace("[concepts]\n", "[concepts]\nonly_folds = true\n")
+            .replace("epochs = 3", &format!("epochs = {epochs}"));
+        fs::write(&recipe, format!("{network}{concepts}")).unwrap();
+        let mut command = train(folder.path(), &recipe, run);
+        let output = command.arg("--weights").arg(folder.path().join("first/soli.safetensors")).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let file = folder.path().join(run).join("concepts/parameters.safetensors");
+        candle_core::safetensors::load(file, &candle_core::Device::Cpu).unwrap()
+    };
+    let (short, long) = (learned("short", 1), learned("long", 6));
+    let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let mut folds = 0;
+    for (name, short) in &short {
+        let same = values(short) == values(&long[name]);
+        let fold = name.starts_with("folds.");
+        assert_eq!(same, !fold, "{name}");
+        folds += usize::from(fold);
+    }
+    assert!(folds > 9, "{folds}");
+    // Each has random numbers of its own, where those of weights begin as the head's.
+    let of = |part: &str| values(&short[&format!("{part}.hidden.weight")]);
+    let (head, others) = (of("concepts"), [of("folds.0"), of("folds.1"), of("folds.2")]);
+    let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+    let length = distance(&head, &vec![0.0; head.len()]);
+    for (i, fold) in others.iter().enumerate() {
+        assert!(distance(&head, fold) > 0.5 * length);
+        assert!(distance(&others[(i + 1) % 3], fold) > 0.5 * length);
+    }
 }
 
 #[test]

@@ -11,8 +11,8 @@ use candle_core::Tensor;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use soli::graph::Model;
 use soli::graph::kernels::dropout::dropout;
+use soli::graph::{self, Model};
 
 use super::Context;
 use super::captions::next_batch;
@@ -22,6 +22,7 @@ use crate::config::{Check, Schedule};
 use crate::data::Report;
 use crate::data::batches::{Batch, Plan, TokenExample};
 use crate::data::views::Views;
+use crate::parameters::Parameters;
 
 /// The table `[concepts]` of a recipe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,10 @@ pub struct ConceptStage {
     /// pass makes new ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_views: Option<usize>,
+    /// Only the classifiers learn that have not seen a part of the pictures, from random numbers: those of weights began as the
+    /// head's own, which has seen all of them. What is trained next then reads words as surely as they are found in other pictures.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub only_folds: bool,
     /// Random views of the pictures.
     pub views: Views,
     /// How long and how fast.
@@ -75,6 +80,10 @@ fn is_zero(value: &f32) -> bool {
     *value == 0.0
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// The loss of the concept head's classifier, which the trunk feels, and of those that have not seen a part of the pictures,
 /// which it does not: means over the pictures of sums over the words. `pooled` are the head's pooled features.
 ///
@@ -89,24 +98,25 @@ pub fn loss(
     rate: f32,
     seed: u64,
 ) -> candle_core::Result<Tensor> {
-    taught_loss(model, folds, &targets.tensor(&batch.captions)?, &batch.parts, pooled, rate, seed)
+    let Some(head) = &model.concepts else { candle_core::bail!("this network has no concept head") };
+    let wanted = targets.tensor(&batch.captions)?;
+    let thinned = dropout(pooled, rate, seed)?;
+    own_loss(head, &wanted, &thinned)? + folds_loss(folds, &wanted, &batch.parts, &thinned)?
 }
 
-/// The same for the probabilities (pictures, concepts) `wanted` of pictures in the parts `parts`.
-fn taught_loss(
-    model: &Model,
+/// The loss of the head's own classifier for the probabilities (pictures, concepts) `wanted`.
+fn own_loss(head: &graph::Concepts, wanted: &Tensor, pooled: &Tensor) -> candle_core::Result<Tensor> {
+    concepts::loss(&head.logits(pooled)?, wanted)?.mean_all()
+}
+
+/// That of those that have not seen a part of the pictures, which are in the parts `parts`.
+fn folds_loss(
     folds: &Folds,
     wanted: &Tensor,
     parts: &[usize],
     pooled: &Tensor,
-    rate: f32,
-    seed: u64,
 ) -> candle_core::Result<Tensor> {
-    let Some(head) = &model.concepts else { candle_core::bail!("this network has no concept head") };
-    let thinned = dropout(pooled, rate, seed)?;
-    let own = concepts::loss(&head.logits(&thinned)?, wanted)?.mean_all()?;
-    let others = folds.logits(&thinned.detach())?;
-    own + folds.loss(&others, wanted, parts)?
+    folds.loss(&folds.logits(&pooled.detach())?, wanted, parts)
 }
 
 struct Concepts<'a> {
@@ -140,6 +150,9 @@ pub fn objective<'a>(
     report: &mut Report,
 ) -> Result<Box<dyn Objective + 'a>> {
     let (folds, targets) = head_of(context)?;
+    if stage.only_folds {
+        afresh(context)?;
+    }
     let inputs = context.inputs;
     let mut examples = inputs.train.to_vec();
     examples.extend(inputs.labelled.iter().cloned());
@@ -172,6 +185,15 @@ pub fn objective<'a>(
     };
     let examples = Arc::new(examples);
     Ok(Box::new(Concepts { context, stage, folds, examples, taught, plan, seen, folder }))
+}
+
+/// Puts random numbers into the classifiers that have not seen a part of the pictures.
+fn afresh(context: &Context) -> Result<()> {
+    let random = Parameters::new(context.recipe.seed);
+    if let Some(concepts) = &context.recipe.model.concepts {
+        Folds::new(random.builder(), concepts)?;
+    }
+    Ok(context.parameters.load(&random.values()?)?)
 }
 
 /// What a stage needs that trains the concept head.
@@ -236,7 +258,12 @@ impl Objective for Concepts<'_> {
         };
         let wanted = self.taught.tensor(&indices)?;
         let rate = self.stage.dropout;
-        let loss = taught_loss(model, self.folds, &wanted, &parts, &pooled, rate, step.seed)?;
+        let thinned = dropout(&pooled, rate, step.seed)?;
+        let mut loss = folds_loss(self.folds, &wanted, &parts, &thinned)?;
+        if !self.stage.only_folds {
+            let head = model.concepts.as_ref().context("the network has no concept head")?;
+            loss = (loss + own_loss(head, &wanted, &thinned)?)?;
+        }
         Ok(Outcome { loss: Some(loss), images: indices.len(), terms: Vec::new() })
     }
 
