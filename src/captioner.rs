@@ -367,9 +367,9 @@ impl Captioner {
             return Told { tokens, signs: None, confidence: None };
         };
         if let Some((details, _)) = details {
-            details.begin_well(&mut tokens);
+            details.drop_framing(&mut tokens);
             details.make_articles_agree(&mut tokens);
-            details.end_well(&mut tokens);
+            details.drop_loose_end(&mut tokens);
         }
         let all = signs(&tokens);
         let probability = confidence.probability(&all);

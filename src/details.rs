@@ -334,8 +334,10 @@ impl Details {
         kept
     }
 
-    /// Leaves out what a caption says of the picture itself before it comes to what is in it: "a close up of".
-    pub fn begin_well(&self, caption: &mut Vec<u32>) {
+    /// Leaves out what `caption` says of the picture itself before it comes to what is in it: "a close up of a cup" becomes "a cup".
+    ///
+    /// Nothing is seen of a frame: its words would make the caption as a whole less certain than what it says of the thing.
+    pub fn drop_framing(&self, caption: &mut Vec<u32>) {
         let Some(of) = caption.iter().position(|token| Some(*token) == self.of) else { return };
         let frames = of >= 2
             && self.is_article(caption[0])
@@ -345,8 +347,9 @@ impl Details {
         }
     }
 
-    /// Ends a caption before a word that needs something after it and has nothing: "a truck parked".
-    pub fn end_well(&self, caption: &mut Vec<u32>) {
+    /// Ends `caption` after the last word that can stand at an end, where its own last word needs something to follow: "a truck
+    /// parked" becomes "a truck". Nothing is left out where no such word is in it.
+    pub fn drop_loose_end(&self, caption: &mut Vec<u32>) {
         if caption.last().is_some_and(|last| self.incomplete.contains(last)) {
             let can_end = |token: &u32| matches!(self.roles[*token as usize], Role::Closed { .. });
             if let Some(end) = caption.iter().rposition(can_end) {
@@ -540,7 +543,7 @@ mod tests {
             ("a view of", "a view of"),
         ] {
             let mut tokens: Vec<u32> = said.split(' ').map(|word| vocabulary.id(word)).collect();
-            details.begin_well(&mut tokens);
+            details.drop_framing(&mut tokens);
             assert_eq!(vocabulary.decode(&tokens), right);
         }
     }
@@ -557,7 +560,7 @@ mod tests {
             ("parked", "parked"),
         ] {
             let mut tokens: Vec<u32> = said.split(' ').map(|word| vocabulary.id(word)).collect();
-            details.end_well(&mut tokens);
+            details.drop_loose_end(&mut tokens);
             assert_eq!(vocabulary.decode(&tokens), right);
         }
     }

@@ -92,11 +92,11 @@ pub struct Recipe {
     pub next: Option<PathBuf>,
     /// Share of the pretrained trunk in the mean of its numbers and those of the weights that are started from, 0..=1:
     /// what tuning has unlearned comes back, and most of what it has learned stays (WiSE-FT, arXiv 2109.01903).
-    #[serde(default, alias = "backbone_share", skip_serializing_if = "is_zero")]
+    #[serde(default, alias = "backbone_share", skip_serializing_if = "is_default")]
     pub pretrained_share: f64,
     /// Whether the network could describe before the first stage, as it was started from weights: `soli train` notes it in the
     /// run's folder.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub describes: bool,
     /// The shape of the network.
     pub model: ModelConfig,
@@ -149,7 +149,7 @@ pub struct Schedule {
     pub ema_decay: f64,
     /// Share of the parameters that the stage begins with in their mean with that average, 0..=1: what few pictures would make
     /// the network forget comes back. See [`crate::keep`].
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub keep: f64,
 }
 
@@ -296,12 +296,10 @@ impl Recipe {
     }
 }
 
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
+/// Whether `value` is what a file that does not name it means: such values are not written, so that a configuration of before they
+/// existed stays the same text, and with it the same run.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The line, counted from 1, at which `table.key = ...` stands in `text`: a parsed number no longer knows its place.

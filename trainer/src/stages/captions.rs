@@ -65,7 +65,8 @@ fn default_captions_of_group() -> usize {
     2
 }
 
-fn default_group_weight() -> f64 {
+/// As much as a picture.
+pub(super) fn default_group_weight() -> f64 {
     1.0
 }
 

@@ -18,7 +18,7 @@ use super::Context;
 use super::captions::next_batch;
 use super::training::{Objective, Outcome, Step};
 use crate::concepts::{self, Folds, ImageNet, Kept, Lessons, Targets, Taught, Teachers, fold_of};
-use crate::config::{Check, Schedule};
+use crate::config::{Check, Schedule, is_default};
 use crate::data::Report;
 use crate::data::batches::{Batch, Plan, TokenExample};
 use crate::data::views::Views;
@@ -31,7 +31,7 @@ pub struct ConceptStage {
     /// Dropout of the pooled features, 0..1.
     pub dropout: f32,
     /// How surely the words are taught that the pretrained classifier sees, 0..=1; 0 asks it nothing.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub classifier: f32,
     /// Probability with which a label's most specific word is taught, above 0 up to 1, and twice that of its others; 0.7 when not
     /// given.
@@ -43,7 +43,7 @@ pub struct ConceptStage {
     pub kept_views: Option<usize>,
     /// Only the classifiers learn that have not seen a part of the pictures, from random numbers: those of weights began as the
     /// head's own, which has seen all of them. What is trained next then reads words as surely as they are found in other pictures.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub only_folds: bool,
     /// Random views of the pictures.
     pub views: Views,
@@ -74,14 +74,6 @@ impl ConceptStage {
     fn labels(&self) -> f32 {
         self.labels.unwrap_or(0.7)
     }
-}
-
-fn is_zero(value: &f32) -> bool {
-    *value == 0.0
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// The loss of the concept head's classifier, which the trunk feels, and of those that have not seen a part of the pictures,

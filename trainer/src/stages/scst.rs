@@ -19,12 +19,12 @@ use soli::graph::{Dropout, Model, TokenBatch};
 use soli::vocab::{END, START, UNKNOWN};
 
 use super::Context;
-use super::captions::next_batch;
+use super::captions::{default_group_weight, next_batch};
 use super::concepts::head_of;
 use super::reading::{self, Reader};
 use super::training::{Objective, Outcome, Step};
 use crate::concepts::{Groups, Simulation, Targets};
-use crate::config::{Check, Schedule};
+use crate::config::{Check, Schedule, is_default};
 use crate::data::Report;
 use crate::data::batches::{Batch, Plan, TokenExample};
 use crate::data::views::Views;
@@ -48,7 +48,7 @@ pub struct ScstStage {
     #[serde(default)]
     pub cross_entropy: f32,
     /// Groups of captions without a picture a step: captions are drawn for words as the concept head would find them in it.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub groups: usize,
     /// Weight of their reward beside that of the pictures'.
     #[serde(default = "default_group_weight", skip_serializing_if = "is_one")]
@@ -61,14 +61,6 @@ pub struct ScstStage {
 
 fn default_temperature() -> f64 {
     1.0
-}
-
-fn default_group_weight() -> f64 {
-    1.0
-}
-
-fn is_zero(value: &usize) -> bool {
-    *value == 0
 }
 
 fn is_one(value: &f64) -> bool {
