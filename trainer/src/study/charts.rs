@@ -20,7 +20,7 @@ struct Line {
 }
 
 /// Lines in the order of their rows.
-pub(super) const COLOURS: [RGBColor; 8] = [
+pub(super) const COLOURS: [RGBColor; 12] = [
     RGBColor(110, 110, 110),
     RGBColor(31, 119, 180),
     RGBColor(148, 103, 189),
@@ -29,6 +29,10 @@ pub(super) const COLOURS: [RGBColor; 8] = [
     RGBColor(214, 39, 40),
     RGBColor(140, 86, 75),
     RGBColor(23, 190, 207),
+    RGBColor(227, 119, 194),
+    RGBColor(160, 160, 20),
+    RGBColor(0, 0, 0),
+    RGBColor(255, 187, 120),
 ];
 
 /// Draws CIDEr by source width, one line a row.
