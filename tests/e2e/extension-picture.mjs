@@ -16,7 +16,7 @@ try {
   await page.setViewportSize({ width: 1000, height: 640 });
   await page.goto(`${site.origin}/story.html`);
   await page.bringToFront();
-  await chromium.press(page);
+  await chromium.open(page);
   // However many of the three are written: what it is not sure of, it only lists.
   await page.waitForFunction(() => document.querySelector('[data-soli-panel]')?.shadowRoot.querySelectorAll('.list li').length === 3, null, {
     timeout: 3 * PATIENCE,
